@@ -1,0 +1,88 @@
+import { ConfigurationError } from "../configuration/error.ts";
+import type { Variables } from "../configuration/expand.ts";
+import { findConfig } from "../configuration/find.ts";
+import type { HandlerOptions } from "../configuration/options.ts";
+import { list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import { MayflyError } from "../errors.ts";
+import { createHandler } from "../handler.ts";
+import type { Handler } from "../handler.ts";
+import type { IncomingRequest, RequestContext } from "../incoming.ts";
+import { jsonLogger } from "../logger.ts";
+import type { Logger } from "../logger.ts";
+import { once } from "../promises.ts";
+import { errorResponse } from "../response.ts";
+
+/** A Vercel function: `export { default } from "mcp-mayfly/vercel"` is a whole `api/mcp.ts`. */
+export interface VercelFunction {
+  /** Called without `this`. Never rejects. */
+  readonly fetch: (request: IncomingRequest) => Promise<Response>;
+}
+
+/** Made at the first request and not while loading: a broken configuration is an answer, not a crash. */
+const handlerOnce = once(() => createFunctionHandler(process.env));
+
+const vercelFunction: VercelFunction = {
+  fetch: (request) => handlerOnce().fetch(withOriginalPath(request), platformContext()),
+};
+export default vercelFunction;
+
+function createFunctionHandler(variables: Variables): Pick<Handler, "fetch"> {
+  const logger = jsonLogger("info");
+  try {
+    const handler = createHandler({
+      ...functionOptions(variables),
+      logger: jsonLogger(toLogLevel(variables["LOG_LEVEL"])),
+    });
+    // The platform gives 500 ms: nothing can be finished, and nothing may stay.
+    process.once("SIGTERM", () => handler.kill());
+    return handler;
+  } catch (error) {
+    return { fetch: () => Promise.resolve(misconfigured(error, logger)) };
+  }
+}
+
+/** @throws ConfigurationError */
+function functionOptions(variables: Variables): HandlerOptions {
+  const config = findConfig(variables);
+  if (!config) throw new ConfigurationError("set MCP_SERVER_CONFIG, or add mcp.json to the project");
+  const maxProcesses = variables["MAX_PROCESSES"];
+  const allowedHosts = list(variables["ALLOWED_HOSTS"]);
+  return {
+    ...config,
+    authKeys: list(variables["AUTH_KEY"]),
+    allowAnonymous: truth(variables["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
+    corsOrigins: list(variables["CORS_ORIGIN"]),
+    passEnv: list(variables["PASS_ENV"]),
+    ...(allowedHosts.length > 0 && { allowedHosts }),
+    ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),
+  };
+}
+
+/** The reason stays in the log: a broken configuration has no key yet that could tell who may read it. */
+function misconfigured(error: unknown, logger: Logger): Response {
+  logger.error({ err: String(error) }, "The function is not configured");
+  return errorResponse(new MayflyError("MISCONFIGURED"));
+}
+
+/** Rewrites keep the path that was asked for; the function's own path stands for the bare one. */
+function withOriginalPath(request: IncomingRequest): IncomingRequest {
+  const { method, headers, body, signal } = request;
+  const url = new URL(request.url);
+  url.pathname = url.pathname.replace(/^\/api(?=\/mcp\/?$)/, "");
+  return { method, headers, body, url: url.href, ...(signal && { signal }) };
+}
+
+const REQUEST_CONTEXT = Symbol.for("@vercel/request-context");
+
+interface PlatformContext {
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+  readonly deadline?: string | number | Date;
+}
+
+/** What `@vercel/functions` reads, without the dependency. */
+function platformContext(): RequestContext {
+  const holder = globalThis as { [REQUEST_CONTEXT]?: { get?: () => PlatformContext | undefined } };
+  const { waitUntil, deadline } = holder[REQUEST_CONTEXT]?.get?.() ?? {};
+  const time = deadline === undefined ? Number.NaN : new Date(deadline).getTime();
+  return { waitUntil, deadline: Number.isNaN(time) ? undefined : time };
+}

@@ -1,0 +1,74 @@
+import { MayflyError } from "./errors.ts";
+import type { IncomingRequest } from "./incoming.ts";
+
+/** A POST body, and whether its sender reads event streams. */
+export interface Body {
+  readonly text: string;
+  readonly stream: boolean;
+}
+
+/**
+ * Reads a POST body as text, the checks in the order of the wire rules.
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON
+ */
+export async function readBody(
+  request: IncomingRequest,
+  maxBodyBytes: number,
+): Promise<Body> {
+  if (mediaTypes(request.headers.get("content-type"))[0] !== "application/json") {
+    throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
+  }
+  const bytes = await readBytes(request, maxBodyBytes);
+  const stream = mayStream(request.headers.get("accept"));
+  return { text: decode(bytes), stream };
+}
+
+async function readBytes({ headers, body }: IncomingRequest, maxBodyBytes: number): Promise<Uint8Array> {
+  if (Number(headers.get("content-length")) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = body?.getReader();
+  for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
+    bytes += next.value.length;
+    if (bytes > maxBodyBytes) {
+      await reader?.cancel();
+      throw tooLarge(maxBodyBytes);
+    }
+    chunks.push(next.value);
+  }
+  return Buffer.concat(chunks, bytes);
+}
+
+function tooLarge(limit: number): MayflyError {
+  return new MayflyError("BODY_TOO_LARGE", { values: { limit } });
+}
+
+/**
+ * Absent and wildcards allow everything: `curl` and simple agents send no more.
+ * Source: 2025-11-25/basic/transports, Sending Messages to the Server.
+ */
+function mayStream(accept: string | null): boolean {
+  const types = accept === null ? ["*/*"] : mediaTypes(accept);
+  const accepts = (...names: string[]): boolean => names.some((name) => types.includes(name));
+  if (accepts("*/*", "text/*", "text/event-stream")) return true;
+  if (accepts("application/*", "application/json")) return false;
+  throw new MayflyError("NOT_ACCEPTABLE");
+}
+
+/** The types of a header, without those that `q=0` excludes. */
+function mediaTypes(header: string | null): string[] {
+  const entries = (header ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((entry) => entry.split(";").map((part) => part.trim()));
+  const excludes = (part: string): boolean => /^q=0(?:\.0*)?$/.test(part);
+  return entries.filter((parts) => !parts.some(excludes)).map(([type = ""]) => type);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new MayflyError("BODY_NOT_JSON", { values: { detail: "it is not UTF-8" }, cause });
+  }
+}

@@ -1,0 +1,20 @@
+import type { Option } from "commander";
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * Turns `-e NAME VALUE` into `-e NAME=VALUE`, as older proxies take it. Leaves everything from the server's own
+ * command on alone: its `-e` is none of ours.
+ */
+export function joinEnvPairs(argv: readonly string[], options: readonly Option[]): string[] {
+  const [first, second, third] = argv;
+  if (first === undefined || first === "--") return [...argv];
+  if (!first.startsWith("-"))
+    return first === "serve" ? [first, ...joinEnvPairs(argv.slice(1), options)] : [...argv];
+  const takesValue = options.some((option) => [option.short, option.long].includes(first) && option.required);
+  if (!takesValue || second === undefined) return [first, ...joinEnvPairs(argv.slice(1), options)];
+  const isPair = ["-e", "--env"].includes(first) && NAME.test(second) && third !== undefined;
+  return isPair
+    ? [first, `${second}=${third}`, ...joinEnvPairs(argv.slice(3), options)]
+    : [first, second, ...joinEnvPairs(argv.slice(2), options)];
+}

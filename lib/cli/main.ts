@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+
+import { ConfigurationError } from "../configuration/error.ts";
+import { MAYFLY } from "../version.ts";
+import { joinEnvPairs } from "./arguments.ts";
+import { buildCommand } from "./build.ts";
+import { serveCommand } from "./serve.ts";
+
+/** The exit code for a command line or a configuration that cannot work. */
+const USAGE = 2;
+
+const serve = serveCommand();
+const program = new Command("mayfly")
+  .description("Put any stdio MCP server behind stateless streamable HTTP: one request, one process.")
+  .version(MAYFLY.version)
+  .enablePositionalOptions()
+  .addCommand(serve, { isDefault: true })
+  .addCommand(buildCommand());
+
+try {
+  await program.parseAsync(joinEnvPairs(process.argv.slice(2), serve.options), { from: "user" });
+} catch (error) {
+  console.error(`mayfly: ${(error as Error).message}`);
+  process.exitCode = error instanceof ConfigurationError ? USAGE : 1;
+}

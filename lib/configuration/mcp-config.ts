@@ -1,0 +1,143 @@
+import * as z from "zod/mini";
+
+import { splitCommandLine } from "./command-line.ts";
+import { ConfigurationError } from "./error.ts";
+import { expand } from "./expand.ts";
+import type { Variables } from "./expand.ts";
+import { parseJsonc } from "./jsonc.ts";
+import { meantKey } from "./misspelling.ts";
+import type { McpConfig, ServerConfig } from "./options.ts";
+
+const milliseconds = z.optional(
+  z.int("expected a whole number of milliseconds").check(z.positive("expected more than 0 milliseconds")),
+);
+
+const SERVER_KEYS = {
+  command: z.string().check(z.minLength(1, "expected a command")),
+  args: z.optional(z.array(z.string())),
+  env: z.optional(z.record(z.string(), z.string())),
+  cwd: z.optional(z.string()),
+  disabled: z.optional(z.boolean()),
+  enabled: z.optional(z.boolean()),
+  startTimeoutMs: milliseconds,
+  requestTimeoutMs: milliseconds,
+  era: z.optional(z.enum(["auto", "legacy"], 'this version supports "auto" and "legacy"')),
+  spares: z.optional(z.literal(0, "this version supports 0")),
+};
+/** `notYet` cannot be honoured by this version, and ignoring it could open what it was meant to close. */
+const SERVER = {
+  schema: z.looseObject(SERVER_KEYS),
+  keys: Object.keys(SERVER_KEYS),
+  notYet: ["envFrom", "allowEnv", "tools"],
+};
+
+const FILE_KEYS = {
+  mcpServers: z.record(
+    z.string().check(z.regex(/^[\w.-]+$/, "expected a name of letters, digits, '.', '_' and '-'")),
+    z.unknown(),
+  ),
+  default: z.optional(z.string()),
+};
+const FILE = { schema: z.looseObject(FILE_KEYS), keys: Object.keys(FILE_KEYS), notYet: [] };
+
+/**
+ * Reads the text of `mcp.json`. Disabled and remote servers are left out, `${VAR}` is expanded in what is left.
+ * @param source what the text is called in errors
+ * @throws ConfigurationError
+ */
+export function parseMcpJson(text: string, source: string, variables: Variables): McpConfig {
+  return parseServers(parseJsonc(text, source), source, variables);
+}
+
+/**
+ * Reads the value of `MCP_SERVER_CONFIG`: a command line for one server, or the text of an `mcp.json`.
+ * @throws ConfigurationError
+ */
+export function parseMcpServerConfig(text: string, variables: Variables): McpConfig {
+  const source = "MCP_SERVER_CONFIG";
+  if (/^\s*(?:\{|\/[/*])/.test(text)) return parseMcpJson(text, source, variables);
+  const [command, ...args] = splitCommandLine(text, source);
+  return { mcpServers: { default: { command, args } } };
+}
+
+function parseServers(value: unknown, source: string, variables: Variables): McpConfig {
+  const file = check(FILE, value, source);
+  const servers = Object.entries(file.mcpServers)
+    .map(([name, entry]) => [name, entry, `${source}: mcpServers.${name}`] as const)
+    .filter(([, entry]) => isServed(entry))
+    .map(([name, entry, place]) => [name, parseServer(entry, place, variables)] as const);
+  const names = servers.map(([name]) => name);
+  if (names.length === 0) throw new ConfigurationError(`${source}: mcpServers: no stdio server is enabled`);
+  if (file.default !== undefined && !names.includes(file.default)) {
+    throw new ConfigurationError(`${source}: default: there is no enabled server "${file.default}"`);
+  }
+  return {
+    mcpServers: Object.fromEntries(servers),
+    ...(file.default !== undefined && { default: file.default }),
+  };
+}
+
+/** Entries with a `url` are remote servers, which other tools keep in the same file. */
+function isServed(entry: unknown): boolean {
+  const { disabled, enabled, url, command } = Object(entry) as Record<string, unknown>;
+  return disabled !== true && enabled !== false && (url === undefined || command !== undefined);
+}
+
+function parseServer(entry: unknown, place: string, variables: Variables): ServerConfig {
+  const server = check(SERVER, entry, place);
+  const expanded = (text: string, member: string): string => expand(text, variables, `${place}.${member}`);
+  const { command, args, env, cwd, startTimeoutMs, requestTimeoutMs } = server;
+  return {
+    command: expanded(command, "command"),
+    args: (args ?? []).map((arg, index) => expanded(arg, `args[${index}]`)),
+    env: mapValues(env ?? {}, (text, name) => expanded(text, `env.${name}`)),
+    ...(cwd !== undefined && { cwd: expanded(cwd, "cwd") }),
+    ...(startTimeoutMs !== undefined && { startTimeoutMs }),
+    ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
+  };
+}
+
+interface Shape<Schema> {
+  readonly schema: Schema;
+  readonly keys: readonly string[];
+  readonly notYet: readonly string[];
+}
+
+function check<Schema extends z.ZodMiniType>(
+  shape: Shape<Schema>,
+  value: unknown,
+  place: string,
+): z.output<Schema> {
+  for (const key of Object.keys(Object(value) as object)) refuseKey(key, shape, place);
+  const parsed = shape.schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ConfigurationError(parsed.error.issues.map((issue) => describe(issue, place)).join("; "));
+}
+
+/** @throws ConfigurationError for a misspelt key of ours, and for one that this version does not support */
+function refuseKey(key: string, { keys, notYet }: Shape<unknown>, place: string): void {
+  const meant = meantKey(key, [...keys, ...notYet]);
+  if (meant) throw new ConfigurationError(`${place}: unknown key "${key}": did you mean "${meant}"?`);
+  if (notYet.includes(key)) {
+    throw new ConfigurationError(`${place}: "${key}" is not supported by this version`);
+  }
+}
+
+function describe(issue: z.core.$ZodIssue, place: string): string {
+  const inner = issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;
+  const message =
+    issue.code === "invalid_type" && issue.message === "Invalid input"
+      ? `expected ${issue.expected}`
+      : issue.message;
+  const path = issue.path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("");
+  return `${place}${place.includes(": ") ? path : path.replace(/^\./, ": ")}: ${inner ?? message}`;
+}
+
+function mapValues(
+  record: Readonly<Record<string, string>>,
+  change: (value: string, key: string) => string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+}

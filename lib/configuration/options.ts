@@ -1,0 +1,64 @@
+import type { Logger } from "../logger.ts";
+
+/** One stdio server, as the operator writes it: the `mcpServers` format of Claude Desktop and Cursor. */
+export interface ServerConfig {
+  /** The program. `npx -y <package>` runs the package's own entry file where the package is installed. */
+  readonly command: string;
+  readonly args?: readonly string[];
+  /** Variables of the server, on top of the short inherited list (see `environment.ts`). */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Working directory, relative to {@link HandlerOptions.baseDirectory}. @default "." */
+  readonly cwd?: string;
+  /** Milliseconds in which the server must answer the handshake. @default HandlerOptions.startTimeoutMs */
+  readonly startTimeoutMs?: number;
+  /** Milliseconds in which the server must answer the request. @default HandlerOptions.requestTimeoutMs */
+  readonly requestTimeoutMs?: number;
+}
+
+/** Servers by name, and which of them answers on the bare path. */
+export interface McpConfig {
+  readonly mcpServers: Readonly<Record<string, ServerConfig>>;
+  /** @default the only server, if there is one */
+  readonly default?: string;
+}
+
+/** What {@link createHandler} takes. */
+export interface HandlerOptions extends McpConfig {
+  /** Keys that open the door; several allow rotation. @default none: everybody gets 401 */
+  readonly authKeys?: readonly string[];
+  /** Lets everybody in when there is no key. @default false */
+  readonly allowAnonymous?: boolean;
+  /** Browser origins that may call: exact, `https://*.example.com`, or `*`. Others get 403. @default none */
+  readonly corsOrigins?: readonly string[];
+  /** Host names that a request may be addressed to, without port; others get 403. @default any */
+  readonly allowedHosts?: readonly string[];
+  /** Our own variables that servers inherit: names, `PREFIX_*`, or `*`. @default none */
+  readonly passEnv?: readonly string[];
+  /** Where relative paths, `node_modules` and `servers/` are looked up. @default process.cwd() */
+  readonly baseDirectory?: string;
+  /** Milliseconds in which a server must answer the handshake. @default 30000 */
+  readonly startTimeoutMs?: number;
+  /** Milliseconds in which a server must answer the request, counted from when it was sent on. @default 60000 */
+  readonly requestTimeoutMs?: number;
+  /** Processes alive at once. As many requests wait for up to 5 s; then 503. @default derived from cores and memory */
+  readonly maxProcesses?: number;
+  /** Bytes of a request body; more is 413. @default 4 MiB */
+  readonly maxBodyBytes?: number;
+  /** Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB */
+  readonly maxMessageBytes?: number;
+  /** Milliseconds without a message after which a reply becomes an event stream. @default 2000 */
+  readonly streamAfterMs?: number;
+  /** Milliseconds between comments on an idle event stream. @default 15000 */
+  readonly keepAliveMs?: number;
+  /** Milliseconds between SIGTERM and SIGKILL. @default 1000 */
+  readonly killGraceMs?: number;
+  /** Whether the reply to initialize carries a session token. @default true */
+  readonly sessionToken?: boolean;
+  /** @default none */
+  readonly logger?: Logger;
+  /** Sees every message between Mayfly and a server. What it throws is logged and changes nothing. */
+  readonly onMessage?: MessageObserver;
+}
+
+/** Called with the server's name, the direction as seen from the server, and the text. */
+export type MessageObserver = (server: string, direction: "in" | "out", text: string) => void;

@@ -1,0 +1,52 @@
+/** Variables of ours that every server inherits: where programs and files are, who and where the user is. */
+const INHERITED = [
+  ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LANGUAGE", "LC_*", "TMPDIR"],
+  // Windows starts hardly any program without these.
+  ...["SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERPROFILE"],
+  ...["HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "ProgramFiles", "ProgramData"],
+] as const;
+
+/** Mayfly's own variables. No pattern passes them on, not even `*`: AUTH_KEY opens the door. */
+export const OWN = [
+  ...[
+    "AUTH_KEY",
+    "ALLOW_ANONYMOUS",
+    "MCP_SERVER_CONFIG",
+    "MCP_CONFIG",
+    "PASS_ENV",
+    "ALLOW_ENV",
+    "STATE_SECRET",
+  ],
+  ...[
+    "CORS_ORIGIN",
+    "ALLOWED_HOSTS",
+    "MAX_PROCESSES",
+    "SHARED_SESSION",
+    "SPARES",
+    "LOG_LEVEL",
+    "PORT",
+    "HOST",
+  ],
+  "API_ACCESS_TOKEN",
+] as const;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The variables of ours that a server gets: the inherited ones, and those that the operator names.
+ * @param passEnv names, `PREFIX_*`, or `*`
+ */
+export function inheritedEnvironment(own: Environment, passEnv: readonly string[]): Record<string, string> {
+  const passes = (name: string): boolean =>
+    INHERITED.some((pattern) => matches(pattern, name)) ||
+    (!OWN.some((mine) => mine === name) && passEnv.some((pattern) => matches(pattern, name)));
+  return Object.fromEntries(
+    Object.entries(own).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && passes(entry[0]),
+    ),
+  );
+}
+
+function matches(pattern: string, name: string): boolean {
+  return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}

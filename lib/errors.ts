@@ -1,0 +1,234 @@
+/** JSON-RPC error codes that Mayfly itself answers with. Source: JSON-RPC 2.0, 5.1; 2026-07-28/basic (-32020 to -32022). */
+const PARSE_ERROR = -32700;
+const INVALID_REQUEST = -32600;
+export const METHOD_NOT_FOUND = -32601;
+const INVALID_PARAMS = -32602;
+const INTERNAL_ERROR = -32603;
+const HEADER_MISMATCH = -32020;
+const UNSUPPORTED_VERSION = -32022;
+
+/** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */
+export type FailureReason = "spawn_failed" | "exited" | "timeout" | "protocol" | "overloaded" | "shutdown";
+
+interface ErrorRow {
+  readonly status: number;
+  readonly rpc: number;
+  /** `{name}` stands for a value given with the error. */
+  readonly message: string;
+  readonly reason?: FailureReason;
+}
+
+/** Every answer of Mayfly's own that is not a result. `docs/errors.md` has the same rows, and a test compares them. */
+export const ERRORS = {
+  ORIGIN_NOT_ALLOWED: { status: 403, rpc: INVALID_REQUEST, message: "This origin may not call this server" },
+  HOST_NOT_ALLOWED: { status: 403, rpc: INVALID_REQUEST, message: "This Host header is not allowed" },
+  UNAUTHORIZED: { status: 401, rpc: INVALID_REQUEST, message: "The key is missing or wrong" },
+  NO_KEY_CONFIGURED: {
+    status: 401,
+    rpc: INVALID_REQUEST,
+    message: "Closed: the operator must set AUTH_KEY, or ALLOW_ANONYMOUS=true to let everybody in",
+  },
+  MISCONFIGURED: {
+    status: 500,
+    rpc: INTERNAL_ERROR,
+    message: "The configuration is broken: the operator finds the reason in the log",
+  },
+  ROUTE_NOT_FOUND: { status: 404, rpc: INVALID_REQUEST, message: "There is nothing at this path" },
+  ADAPTER_ONLY: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "HTTP+SSE is not served here: use streamable HTTP at /mcp",
+  },
+  SERVER_NOT_FOUND: { status: 404, rpc: INVALID_REQUEST, message: 'There is no server named "{server}"' },
+  SERVER_NOT_CHOSEN: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "Several servers are configured and none is the default: use /mcp/NAME",
+  },
+  METHOD_NOT_ALLOWED: { status: 405, rpc: INVALID_REQUEST, message: "Only {methods} is served here" },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    rpc: INVALID_REQUEST,
+    message: "Content-Type must be application/json",
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    rpc: INVALID_REQUEST,
+    message: "The body is larger than {limit} bytes",
+  },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    rpc: INVALID_REQUEST,
+    message: "Accept must allow application/json or text/event-stream",
+  },
+  BODY_NOT_JSON: { status: 400, rpc: PARSE_ERROR, message: "The body is not JSON: {detail}" },
+  NOT_A_MESSAGE: { status: 400, rpc: INVALID_REQUEST, message: "Not a JSON-RPC message: {detail}" },
+  BATCH_NOT_ALLOWED: { status: 400, rpc: INVALID_REQUEST, message: "This batch is not allowed: {detail}" },
+  RESPONSE_NOT_EXPECTED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "No request waits for this response here",
+  },
+  PARAMETER_NOT_ALLOWED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: 'The URL parameter "{name}" may not be set by a request',
+  },
+  VERSION_NOT_KNOWN: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "MCP-Protocol-Version names a revision that is not served here",
+  },
+  VERSION_NOT_SUPPORTED: {
+    status: 400,
+    rpc: UNSUPPORTED_VERSION,
+    message: "This protocol revision is not served here",
+  },
+  ENVELOPE_MISSING: {
+    status: 400,
+    rpc: INVALID_PARAMS,
+    message: "params._meta lacks {keys}, which this protocol revision requires",
+  },
+  HEADER_WITHOUT_ENVELOPE: {
+    status: 400,
+    rpc: HEADER_MISMATCH,
+    message: "MCP-Protocol-Version names a revision that has no initialize request",
+  },
+  INVALID_INITIALIZE: { status: 400, rpc: INVALID_PARAMS, message: "initialize needs a params object" },
+  MALFORMED_REQUEST: { status: 400, rpc: INVALID_REQUEST, message: "This is not a valid HTTP request" },
+  SESSION_NOT_FOUND: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "This session is not known: initialize again",
+  },
+  NOT_STATELESS: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message: "{method} is not available over a stateless connection",
+  },
+  OVERLOADED: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "All {limit} processes are in use: try again",
+    reason: "overloaded",
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "This host is shutting down",
+    reason: "shutdown",
+  },
+  SPAWN_FAILED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" could not be started ({detail})',
+    reason: "spawn_failed",
+  },
+  EXITED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" ended with {detail} before it answered {method}',
+    reason: "exited",
+  },
+  START_TIMEOUT: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" did not answer initialize within {limit} milliseconds',
+    reason: "timeout",
+  },
+  REQUEST_TIMEOUT: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" did not answer {method} within {limit} milliseconds',
+    reason: "timeout",
+  },
+  DEADLINE: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The platform's time for this request is over",
+    reason: "timeout",
+  },
+  STDOUT_CLOSED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" closed its output before it answered {method}',
+    reason: "protocol",
+  },
+  LINE_TOO_LONG: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" wrote a line of more than {limit} bytes',
+    reason: "protocol",
+  },
+  INITIALIZE_REFUSED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" refused to initialize: {detail}',
+    reason: "protocol",
+  },
+  INTERNAL: { status: 500, rpc: INTERNAL_ERROR, message: "An error inside Mayfly: see its log" },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+interface ErrorDetails {
+  /** Values for the placeholders of the message. Never a secret: the message reaches the caller. */
+  readonly values?: Readonly<Record<string, string | number>>;
+  /** More members for `error.data`. */
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** More HTTP headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The raw text of the request's id, where it can be read. */
+  readonly id?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** An answer of {@link ERRORS}, thrown by the step that finds it and written on the wire by `response.ts`. */
+export class MayflyError extends Error {
+  override readonly name = "MayflyError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly rpcCode: number;
+  readonly reason: FailureReason | undefined;
+  readonly data: Readonly<Record<string, unknown>> | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The id of the request, as its sender wrote it. */
+  id: string | undefined;
+
+  constructor(code: ErrorCode, { values = {}, data, headers = {}, id, cause }: ErrorDetails = {}) {
+    const row: ErrorRow = ERRORS[code];
+    super(fill(row.message, values), { cause });
+    this.code = code;
+    this.status = row.status;
+    this.rpcCode = row.rpc;
+    this.reason = row.reason;
+    this.data = row.reason === undefined ? data : { reason: row.reason, ...data };
+    this.headers = headers;
+    this.id = id;
+  }
+}
+
+/** A fault that is not in the table is a bug: the caller learns no more than that it happened. */
+export function toMayflyError(error: unknown): MayflyError {
+  return error instanceof MayflyError ? error : new MayflyError("INTERNAL", { cause: error });
+}
+
+/** The same error, as the answer to a certain request. */
+export function withId(error: unknown, id: string | undefined): unknown {
+  if (error instanceof MayflyError) error.id ??= id;
+  return error;
+}
+
+/**
+ * The JSON-RPC text of an error.
+ * @param id the id as the caller wrote it; without one the answer has no id member.
+ */
+export function errorText(error: MayflyError, id: string | undefined = error.id): string {
+  const { rpcCode: code, message, data } = error;
+  const member = id === undefined ? "" : `"id":${id},`;
+  return `{"jsonrpc":"2.0",${member}"error":${JSON.stringify({ code, message, ...(data && { data }) })}}`;
+}
+
+function fill(message: string, values: Readonly<Record<string, string | number>>): string {
+  return message.replace(/\{(\w+)\}/g, (placeholder, name: string) => String(values[name] ?? placeholder));
+}

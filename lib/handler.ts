@@ -1,0 +1,94 @@
+import { admitKey, admitOrigin, exposeTo, preflight } from "./auth.ts";
+import { readBody } from "./body.ts";
+import type { HandlerOptions } from "./configuration/options.ts";
+import { MayflyError, toMayflyError, withId } from "./errors.ts";
+import { answerHealth } from "./health.ts";
+import { createHost } from "./host.ts";
+import type { Host } from "./host.ts";
+import type { IncomingRequest, RequestContext } from "./incoming.ts";
+import { ClientGone } from "./lifetime.ts";
+import { refuseParameters } from "./parameters.ts";
+import { classify } from "./request.ts";
+import type { Incoming } from "./request.ts";
+import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
+import { routeOf } from "./routes.ts";
+import { runIncoming } from "./run.ts";
+import type { Caller } from "./run.ts";
+
+/** Answers HTTP requests with stdio servers. Neither function needs `this`. */
+export interface Handler {
+  /** Never rejects: whatever goes wrong is an answer. */
+  readonly fetch: (request: IncomingRequest, context?: RequestContext) => Promise<Response>;
+  /** Refuses new requests, answers the running ones with an error, and resolves when no process is left. */
+  readonly close: () => Promise<void>;
+  /** Kills every process at once, for a host that cannot wait. */
+  readonly kill: () => void;
+}
+
+/**
+ * Puts stdio MCP servers behind stateless streamable HTTP: every request that needs a server gets a process of
+ * its own, which ends with it.
+ * @throws ConfigurationError
+ */
+export function createHandler(options: HandlerOptions): Handler {
+  const host = createHost(options);
+  return {
+    fetch: async (request, context = {}) => {
+      const response = await answer({ request, context }, host).catch((error: unknown) =>
+        refuse(error, host),
+      );
+      return exposeTo(request, response, host.rules);
+    },
+    close: async () => {
+      host.shutdown.abort();
+      await host.processes.idle();
+    },
+    kill: () => host.processes.kill(),
+  };
+}
+
+/** One POST on one page. */
+async function answer(caller: Caller, host: Host): Promise<Response> {
+  const { request } = caller;
+  const url = new URL(request.url);
+  admitOrigin(request, url, host.rules);
+  const route = routeOf(url);
+  if (request.method === "OPTIONS") return preflight(request);
+  if (route.kind === "health") return answerHealth(caller, url, host);
+  admitKey(request, url, host.rules);
+  if (request.method !== "POST") throw notPost();
+  const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
+  const incoming = classify(text, request.headers);
+  try {
+    refuseParameters(url);
+    return await forward(incoming, route.server, stream, caller, host);
+  } catch (error) {
+    throw withId(error, incoming.id);
+  }
+}
+
+function notPost(): MayflyError {
+  return new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "POST" }, headers: { Allow: "POST" } });
+}
+
+async function forward(
+  incoming: Incoming,
+  name: string | undefined,
+  stream: boolean,
+  caller: Caller,
+  host: Host,
+): Promise<Response> {
+  const server = host.servers.find(name);
+  if (incoming.requests.length + incoming.answers.length === 0) return accepted();
+  const { replies, cancel } = await runIncoming(incoming, server, caller, host);
+  const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
+  return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, onCancel: cancel });
+}
+
+function refuse(error: unknown, { logger }: Host): Response {
+  if (error instanceof ClientGone) return unreadResponse();
+  const failure = toMayflyError(error);
+  if (failure.code === "INTERNAL") logger.error({ err: error }, failure.message);
+  else logger.info({ status: failure.status, code: failure.code }, "refused");
+  return errorResponse(failure);
+}

@@ -1,0 +1,57 @@
+import { admitKey } from "./auth.ts";
+import { MayflyError, toMayflyError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import { isObject } from "./jsonrpc.ts";
+import { probe } from "./run.ts";
+import type { Caller } from "./run.ts";
+
+/**
+ * What a load balancer asks: whether this host answers. It needs no key, so it says nothing about the servers;
+ * with `?deep=1`, which does, every server is started: 200 if all answer the handshake, 503 if one does not.
+ * @throws METHOD_NOT_ALLOWED, and what {@link admitKey} throws
+ */
+export async function answerHealth(caller: Caller, url: URL, host: Host): Promise<Response> {
+  const { request } = caller;
+  if (!["GET", "HEAD"].includes(request.method)) {
+    throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
+  }
+  if (url.searchParams.get("deep") !== "1") return json({ status: "ok" }, 200);
+  admitKey(request, url, host.rules);
+  const checks = await Promise.all(
+    host.servers.names.map(async (name) => [name, await check(name, caller, host)] as const),
+  );
+  const failed = checks.some(([, { status }]) => status !== "ok");
+  const body = { status: failed ? "failed" : "ok", servers: Object.fromEntries(checks) };
+  return json(body, failed ? 503 : 200);
+}
+
+interface ServerHealth {
+  readonly status: "ok" | "failed";
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+async function check(name: string, caller: Caller, host: Host): Promise<ServerHealth> {
+  try {
+    const reply = await probe(host.servers.find(name), caller, host);
+    return reply?.kind === "response" && reply.outcome !== "ok" ? failureIn(reply.text) : { status: "ok" };
+  } catch (error) {
+    const { reason = "internal", message } = toMayflyError(error);
+    return { status: "failed", reason, message };
+  }
+}
+
+function failureIn(text: string): ServerHealth {
+  const { error } = JSON.parse(text) as { error: unknown };
+  const { message, data } = isObject(error) ? error : {};
+  const reason = isObject(data) ? data["reason"] : undefined;
+  return {
+    status: "failed",
+    reason: typeof reason === "string" ? reason : "protocol",
+    message: String(message),
+  };
+}
+
+function json(body: object, status: number): Response {
+  return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
+}

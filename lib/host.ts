@@ -1,0 +1,71 @@
+import type { AccessRules } from "./auth.ts";
+import { defaultMaxProcesses } from "./capacity.ts";
+import type { ChildLimits } from "./child.ts";
+import { ConfigurationError } from "./configuration/error.ts";
+import type { HandlerOptions } from "./configuration/options.ts";
+import { OWN } from "./environment.ts";
+import { silentLogger } from "./logger.ts";
+import type { Logger } from "./logger.ts";
+import { createProcesses } from "./processes.ts";
+import type { Processes } from "./processes.ts";
+import { createServers } from "./servers.ts";
+import type { Servers } from "./servers.ts";
+
+/** What all requests share: the parsed options, and the processes that are alive. */
+export interface Host {
+  readonly rules: AccessRules;
+  readonly servers: Servers;
+  readonly processes: Processes;
+  readonly limits: ChildLimits & { readonly maxBodyBytes: number };
+  readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
+  readonly sessionToken: boolean;
+  readonly logger: Logger;
+  /** Never throws. */
+  readonly onMessage: (server: string, direction: "in" | "out", text: string) => void;
+  readonly shutdown: AbortController;
+}
+
+const MIB = 1024 ** 2;
+
+/** @throws ConfigurationError */
+export function createHost(options: HandlerOptions): Host {
+  check(options);
+  const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
+  const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
+  const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
+  const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
+  const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
+  return {
+    rules: { authKeys, allowAnonymous, corsOrigins, allowedHosts },
+    servers: createServers(options, process.env),
+    processes: createProcesses(maxProcesses, limits, logger),
+    limits,
+    form: { streamAfterMs, keepAliveMs },
+    sessionToken,
+    logger,
+    onMessage: guarded(options.onMessage, logger),
+    shutdown: new AbortController(),
+  };
+}
+
+function check({ mcpServers, default: chosen, authKeys = [], passEnv = [] }: HandlerOptions): void {
+  const names = Object.keys(mcpServers);
+  if (names.length === 0) throw new ConfigurationError("mcpServers: there is no server");
+  if (chosen !== undefined && !names.includes(chosen)) {
+    throw new ConfigurationError(`default: there is no server "${chosen}"`);
+  }
+  if (authKeys.some((key) => key.trim() === "")) throw new ConfigurationError("authKeys: a key is empty");
+  const own = passEnv.find((name) => OWN.some((mine) => mine === name));
+  if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
+}
+
+/** What only watches must not change the answer. */
+function guarded(observe: HandlerOptions["onMessage"], logger: Logger): Host["onMessage"] {
+  return (...event) => {
+    try {
+      observe?.(...event);
+    } catch (err) {
+      logger.error({ err }, "onMessage threw");
+    }
+  };
+}

@@ -1,0 +1,8 @@
+export { createHandler } from "./handler.ts";
+export type { Handler } from "./handler.ts";
+export type { IncomingRequest, RequestContext } from "./incoming.ts";
+export { ConfigurationError } from "./configuration/error.ts";
+export { parseMcpJson, parseMcpServerConfig } from "./configuration/mcp-config.ts";
+export type { HandlerOptions, McpConfig, MessageObserver, ServerConfig } from "./configuration/options.ts";
+export type { FailureReason } from "./errors.ts";
+export type { Logger } from "./logger.ts";

@@ -1,0 +1,96 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
+import { elements } from "./rawjson.ts";
+
+/** One JSON-RPC message: the text that travels, and a parsed copy to route by. */
+export interface Message<Value extends MessageValue = MessageValue> {
+  readonly text: string;
+  readonly value: Value;
+}
+
+export interface RequestValue {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+export interface NotificationValue {
+  readonly method: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+export interface ResponseValue {
+  readonly id: RequestId;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+export type MessageValue = RequestValue | NotificationValue | ResponseValue;
+
+export function isRequest(message: Message): message is Message<RequestValue> {
+  return "method" in message.value && "id" in message.value;
+}
+
+export function isNotification(message: Message): message is Message<NotificationValue> {
+  return !("id" in message.value);
+}
+
+export function isResponse(message: Message): message is Message<ResponseValue> {
+  return !("method" in message.value);
+}
+
+/** Why a parsed value is not a JSON-RPC message of MCP, or undefined if it is one. Source: 2025-11-25/basic, Messages. */
+export function flawOf(value: unknown): string | undefined {
+  if (!isObject(value)) return "it is not an object";
+  if (value["jsonrpc"] !== "2.0") return 'its jsonrpc member is not "2.0"';
+  if ("id" in value && !isRequestId(value["id"])) return "its id is neither a string nor an integer";
+  return "method" in value ? flawOfCall(value) : flawOfResponse(value);
+}
+
+function flawOfCall({ method, params }: Record<string, unknown>): string | undefined {
+  if (typeof method !== "string") return "its method is not a string";
+  return params === undefined || isObject(params) ? undefined : "its params are not an object";
+}
+
+function flawOfResponse(value: Record<string, unknown>): string | undefined {
+  if (!("result" in value) && !("error" in value)) return "it has no method, no result and no error";
+  return "id" in value ? undefined : "it is a response without an id";
+}
+
+/** The messages of one line from a server; arrays are flattened (2025-03-26/basic, Batching). Undefined: not JSON. */
+export function messagesOf(line: string): { messages: Message[]; strays: number } | undefined {
+  const parsed = parse(line);
+  if (parsed === undefined) return undefined;
+  const texts = Array.isArray(parsed) ? elements(line) : [line.trim()];
+  const values: unknown[] = Array.isArray(parsed) ? parsed : [parsed];
+  const messages = values.flatMap((value, index) => toMessage(texts[index] ?? "", value));
+  return { messages, strays: values.length - messages.length };
+}
+
+function toMessage(text: string, value: unknown): Message[] {
+  return flawOf(value) === undefined ? [{ text, value: value as MessageValue }] : [];
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The text as one line of stdio, or one `data:` line. JSON allows line breaks between tokens only, so a space
+ * in their place changes no value. Source: 2025-11-25/basic/transports, stdio.
+ */
+export function onOneLine(text: string): string {
+  return /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isRequestId(id: unknown): id is RequestId {
+  return typeof id === "string" || Number.isInteger(id);
+}

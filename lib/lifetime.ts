@@ -1,0 +1,58 @@
+import { MayflyError } from "./errors.ts";
+
+/** The reason of a signal that fired because nobody waits for the answer any more. */
+export class ClientGone extends Error {
+  override readonly name = "ClientGone";
+}
+
+/** Everything that can end a request early, as the one signal that goes down the whole line. */
+export interface Lifetime {
+  /** Its reason is a {@link MayflyError} to answer with, or {@link ClientGone}. */
+  readonly signal: AbortSignal;
+  end(reason: MayflyError | ClientGone): void;
+  /** Ends with the error after that many milliseconds, unless the returned function is called before. */
+  endAfter(ms: number, error: MayflyError): () => void;
+  /** Lets go of the sources and of every timer. */
+  dispose(): void;
+}
+
+export interface LifetimeSources {
+  /** Fire when the client has gone. */
+  readonly clients: readonly (AbortSignal | undefined)[];
+  /** Fires when the host shuts down. */
+  readonly shutdown: AbortSignal;
+  /** When the platform ends the request, in milliseconds since the epoch. */
+  readonly deadline?: number | undefined;
+}
+
+/** Milliseconds kept back from the platform's deadline to get the answer out. */
+const DEADLINE_MARGIN_MS = 1000;
+
+/** Not `AbortSignal.any`: on Node 20 a long-lived source keeps every signal that was derived from it. */
+export function createLifetime({ clients, shutdown, deadline }: LifetimeSources): Lifetime {
+  const controller = new AbortController();
+  const disposers: (() => void)[] = [];
+  const dispose = (): void => disposers.splice(0).forEach((off) => off());
+  const end = (reason: MayflyError | ClientGone): void => {
+    dispose();
+    controller.abort(reason);
+  };
+  const endAfter = (ms: number, error: MayflyError): (() => void) => {
+    const timer = setTimeout(end, ms, error);
+    disposers.push(() => clearTimeout(timer));
+    return () => clearTimeout(timer);
+  };
+  for (const client of clients) disposers.push(onAbort(client, () => end(new ClientGone())));
+  disposers.push(onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))));
+  if (deadline !== undefined) {
+    endAfter(deadline - Date.now() - DEADLINE_MARGIN_MS, new MayflyError("DEADLINE"));
+  }
+  return { signal: controller.signal, end, endAfter, dispose };
+}
+
+/** Runs once when the signal fires, or now if it has. Returns how to stop listening. */
+export function onAbort(signal: AbortSignal | undefined, run: () => void): () => void {
+  if (signal?.aborted) run();
+  else signal?.addEventListener("abort", run, { once: true });
+  return () => signal?.removeEventListener("abort", run);
+}

@@ -1,0 +1,31 @@
+/** Whether the promise settles within that many milliseconds. Leaves no timer behind, and never rejects. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(settled, settled), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The function, run at its first call only: later calls get the result of that one. */
+export function once<Result>(run: () => Result): () => Result {
+  let first: { readonly result: Result } | undefined;
+  return () => (first ??= { result: run() }).result;
+}
+
+function settled(): boolean {
+  return true;
+}
+
+/** A promise, and what resolves it. */
+export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let settle: (() => void) | undefined;
+  const promise = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { promise, resolve: () => settle?.() };
+}

@@ -1,0 +1,132 @@
+/**
+ * Edits of JSON text that leave every other byte as it was: numbers above 2^53, unknown members and the
+ * order of keys survive, which `JSON.parse` and `JSON.stringify` cannot promise.
+ * All functions take text that `JSON.parse` has accepted, and are not meant for anything else.
+ */
+
+/** A piece of text: `text.slice(start, end)`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A member of an object: its decoded key, where it begins, and where its value stands. */
+export interface Member extends Span {
+  readonly key: string;
+  readonly keyStart: number;
+}
+
+/** The members of the object that the text holds, in order, duplicates included. */
+export function members(text: string): Member[] {
+  const found: Member[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (text[at] === '"') {
+    const keyEnd = endOfString(text, at);
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = endOfValue(text, start);
+    found.push({ key: decode(text.slice(at, keyEnd)), keyStart: at, start, end });
+    at = skipSeparator(text, end);
+  }
+  return found;
+}
+
+/** The elements of the array that the text holds, each as its own text. */
+export function elements(text: string): string[] {
+  const found: string[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (text[at] !== "]") {
+    const end = endOfValue(text, at);
+    found.push(text.slice(at, end));
+    at = skipSeparator(text, end);
+  }
+  return found;
+}
+
+/** The text of a member's value. Of duplicates the last one counts, as in `JSON.parse`. */
+export function memberText(text: string, key: string): string | undefined {
+  const member = members(text).findLast((candidate) => candidate.key === key);
+  return member && text.slice(member.start, member.end);
+}
+
+/** The object with one member replaced, or added at its end. */
+export function setMember(text: string, key: string, value: string): string {
+  const member = members(text).findLast((candidate) => candidate.key === key);
+  if (member) return text.slice(0, member.start) + value + text.slice(member.end);
+  const close = text.lastIndexOf("}");
+  const comma = members(text).length > 0 ? "," : "";
+  return `${text.slice(0, close)}${comma}${JSON.stringify(key)}:${value}${text.slice(close)}`;
+}
+
+/** The object without a member, however often it stands there. */
+export function deleteMember(text: string, key: string): string {
+  const all = members(text);
+  const index = all.findLastIndex((candidate) => candidate.key === key);
+  const member = all[index];
+  if (!member) return text;
+  const next = all[index + 1];
+  const before = all[index - 1];
+  const start = next || !before ? member.keyStart : before.end;
+  return deleteMember(text.slice(0, start) + text.slice(next ? next.keyStart : member.end), key);
+}
+
+/** The object with a member's value passed through `edit`; without the member, the object as it is. */
+export function editMember(text: string, key: string, edit: (value: string) => string): string {
+  const value = memberText(text, key);
+  if (value === undefined) return text;
+  const edited = edit(value);
+  return edited === value ? text : setMember(text, key, edited);
+}
+
+const STRUCTURE = /["{}[\]]/g;
+const SCALAR = /[^\s,\]}]*/y;
+const SPACE = /[ \t\r\n]*/y;
+
+function endOfValue(text: string, start: number): number {
+  const first = text[start];
+  if (first === '"') return endOfString(text, start);
+  return first === "{" || first === "[" ? endOfNested(text, start) : match(SCALAR, text, start);
+}
+
+function endOfNested(text: string, start: number): number {
+  let depth = 0;
+  let at = start;
+  do {
+    STRUCTURE.lastIndex = at;
+    const found = STRUCTURE.exec(text);
+    if (!found) return text.length;
+    at = found[0] === '"' ? endOfString(text, found.index) : found.index + 1;
+    if (found[0] !== '"') depth += found[0] === "{" || found[0] === "[" ? 1 : -1;
+  } while (depth > 0);
+  return at;
+}
+
+function endOfString(text: string, start: number): number {
+  let quote = text.indexOf('"', start + 1);
+  while (isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
+  return quote + 1;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text[at - 1 - backslashes] === "\\") backslashes += 1;
+  return backslashes % 2 === 1;
+}
+
+function skipSeparator(text: string, end: number): number {
+  const at = skipSpace(text, end);
+  return text[at] === "," ? skipSpace(text, at + 1) : at;
+}
+
+function skipSpace(text: string, at: number): number {
+  return match(SPACE, text, at);
+}
+
+function match(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  pattern.exec(text);
+  return pattern.lastIndex;
+}
+
+function decode(key: string): string {
+  return JSON.parse(key) as string;
+}

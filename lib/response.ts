@@ -1,0 +1,139 @@
+import { errorText } from "./errors.ts";
+import type { MayflyError } from "./errors.ts";
+import type { Reply } from "./exchange.ts";
+import { onOneLine } from "./jsonrpc.ts";
+
+/** How the replies of one POST are written. */
+export interface ResponseForm {
+  /** Whether the client reads event streams; if not, notifications are left out. */
+  readonly stream: boolean;
+  readonly batch: boolean;
+  /** Session id for the answer to initialize. */
+  readonly sessionToken: string | undefined;
+  /** Milliseconds without a message after which the answer becomes an event stream. */
+  readonly streamAfterMs: number;
+  /** Milliseconds between comments on an idle stream. */
+  readonly keepAliveMs: number;
+  /** The client no longer reads. */
+  readonly onCancel: () => void;
+}
+
+type Replies = AsyncGenerator<Reply, void, void>;
+type Next = Promise<IteratorResult<Reply, void>>;
+
+/**
+ * Writes replies as one JSON body, or as an event stream as soon as there is something to stream: a notification,
+ * or nothing at all for `streamAfterMs`, when a proxy in between might give up waiting for the head.
+ */
+export async function respond(replies: Replies, form: ResponseForm): Promise<Response> {
+  const timer = form.stream ? createTimer(form.streamAfterMs) : undefined;
+  const held: Reply[] = [];
+  try {
+    for (;;) {
+      const next = replies.next();
+      const first = await Promise.race([next, ...(timer ? [timer.over] : [])]);
+      if (first === undefined) return eventStream(held, replies, next, form);
+      if (first.done) return jsonResponse(held, form);
+      if (first.value.kind === "response") held.push(first.value);
+      else if (form.stream) return eventStream([...held, first.value], replies, undefined, form);
+    }
+  } finally {
+    timer?.stop();
+  }
+}
+
+/** The answer to a POST that asks for nothing. */
+export function accepted(): Response {
+  return new Response(null, { status: 202 });
+}
+
+/** A JSON-RPC error with its HTTP status. */
+export function errorResponse(error: MayflyError): Response {
+  return new Response(errorText(error), {
+    status: error.status,
+    headers: { ...JSON_HEADERS, ...error.headers },
+  });
+}
+
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+const STREAM_HEADERS = {
+  "Content-Type": "text/event-stream",
+  "Cache-Control": "no-cache, no-transform",
+  "X-Accel-Buffering": "no",
+};
+
+/** The status of a request whose client has gone, as nginx logs it; nobody reads it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+export function unreadResponse(): Response {
+  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+}
+
+function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
+  const [first] = replies;
+  if (!first) return unreadResponse();
+  const texts = replies.map(({ text }) => text);
+  return new Response(form.batch ? `[${texts.join(",")}]` : first.text, {
+    headers: { ...JSON_HEADERS, ...sessionHeader(form) },
+  });
+}
+
+function sessionHeader({ sessionToken }: ResponseForm): Record<string, string> {
+  return sessionToken === undefined ? {} : { "Mcp-Session-Id": sessionToken };
+}
+
+/** Pulls: a client that reads slowly makes the server wait, and not our memory grow. */
+function eventStream(
+  held: readonly Reply[],
+  replies: Replies,
+  pending: Next | undefined,
+  form: ResponseForm,
+): Response {
+  let next = pending;
+  let keepAlive: NodeJS.Timeout | undefined;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        // With nothing to say yet, the comment makes platforms send the head.
+        controller.enqueue(held.length > 0 ? encode(held.map(frame).join("")) : COMMENT);
+        keepAlive = setInterval(() => {
+          if (controller.desiredSize === 0) controller.enqueue(COMMENT);
+        }, form.keepAliveMs);
+      },
+      async pull(controller) {
+        const { done, value } = await (next ?? replies.next());
+        next = undefined;
+        if (value) controller.enqueue(encode(frame(value)));
+        if (!done) return;
+        clearInterval(keepAlive);
+        controller.close();
+      },
+      cancel() {
+        clearInterval(keepAlive);
+        form.onCancel();
+        void replies.return();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: { ...STREAM_HEADERS, ...sessionHeader(form) } });
+}
+
+/** Without an id: a client would try to resume the stream, and there is nobody to resume it with. */
+function frame({ text }: Reply): string {
+  return `event: message\ndata: ${onOneLine(text)}\n\n`;
+}
+
+const COMMENT = encode(": keep-alive\n\n");
+
+function encode(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}
+
+function createTimer(ms: number): { readonly over: Promise<undefined>; stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return { over, stop: () => clearTimeout(timer) };
+}

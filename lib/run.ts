@@ -1,0 +1,109 @@
+import { exchange } from "./exchange.ts";
+import type { Order, Outcome, Reply } from "./exchange.ts";
+import type { Host } from "./host.ts";
+import type { IncomingRequest, RequestContext } from "./incoming.ts";
+import { anonymousHandshake, initializeText } from "./initialize.ts";
+import type { RequestValue } from "./jsonrpc.ts";
+import { ClientGone, createLifetime } from "./lifetime.ts";
+import type { Lifetime } from "./lifetime.ts";
+import { shortened } from "./logger.ts";
+import { LEGACY_VERSIONS } from "./revisions.ts";
+import type { Incoming } from "./request.ts";
+import type { Server } from "./servers.ts";
+
+/** Where a request comes from, and what ends it. */
+export interface Caller {
+  readonly request: IncomingRequest;
+  readonly context: RequestContext;
+}
+
+/** The replies to one POST, and how to say that nobody reads them any more. */
+export interface Run {
+  readonly replies: AsyncGenerator<Reply, void, void>;
+  readonly cancel: () => void;
+}
+
+/**
+ * Starts the process for what a POST asks for.
+ * @throws OVERLOADED, SHUTTING_DOWN, ClientGone
+ */
+export async function runIncoming(
+  incoming: Incoming,
+  server: Server,
+  caller: Caller,
+  host: Host,
+): Promise<Run> {
+  const answers = incoming.answers.map((text): Reply => ({ kind: "response", text, outcome: "ok" }));
+  const { requests, handshake } = incoming;
+  if (requests.length === 0) return { replies: sequence(answers), cancel: () => undefined };
+  const { maxMessageBytes } = host.limits;
+  const run = await start({ server, requests, handshake, maxMessageBytes }, caller, host);
+  return { ...run, replies: sequence(answers, run.replies) };
+}
+
+/** Starts a server for its handshake alone. */
+export async function probe(server: Server, caller: Caller, host: Host): Promise<Reply | undefined> {
+  const id = "mayfly-health";
+  const text = initializeText(id, anonymousHandshake(LEGACY_VERSIONS[0]));
+  const value: RequestValue = { id, method: "initialize" };
+  const { maxMessageBytes } = host.limits;
+  const { replies } = await start({ server, requests: [{ text, value }], maxMessageBytes }, caller, host);
+  let last: Reply | undefined;
+  for await (const reply of replies) last = reply;
+  return last;
+}
+
+async function start(order: Order, { request, context }: Caller, host: Host): Promise<Run> {
+  const { shutdown, processes, logger } = host;
+  const clients = [request.signal, context.signal];
+  const lifetime = createLifetime({ clients, shutdown: shutdown.signal, deadline: context.deadline });
+  try {
+    const process = await processes.start(order.server, lifetime.signal);
+    context.waitUntil?.(process.gone);
+    const onMessage = (direction: "in" | "out", text: string): void =>
+      host.onMessage(order.server.name, direction, text);
+    const replies = exchange(order, process, lifetime, { logger, onMessage });
+    return { replies: logged(replies, order, lifetime, host), cancel: () => lifetime.end(new ClientGone()) };
+  } catch (error) {
+    lifetime.dispose();
+    throw error;
+  }
+}
+
+async function* logged(
+  replies: AsyncGenerator<Reply, void, void>,
+  { server, requests }: Order,
+  lifetime: Lifetime,
+  { logger }: Host,
+): AsyncGenerator<Reply, void, void> {
+  const startedAt = performance.now();
+  const outcomes = new Set<Outcome>();
+  try {
+    for await (const reply of replies) {
+      if (reply.kind === "response") outcomes.add(reply.outcome);
+      yield reply;
+    }
+  } finally {
+    const outcome = [...outcomes].join(", ") || "client_gone";
+    const durationMs = Math.round(performance.now() - startedAt);
+    lifetime.dispose();
+    logger.info({ server: server.name, ...namesOf(requests), durationMs, outcome }, "request");
+  }
+}
+
+/** Of arguments, nothing but the name of the tool, prompt or resource that they are for goes into the log. */
+function namesOf(requests: Order["requests"]): { method: string; tool?: string } {
+  const method = requests.map(({ value }) => shortened(value.method)).join(", ");
+  const tools = requests
+    .map(({ value }) => value.params?.["name"])
+    .filter((name) => typeof name === "string");
+  return tools.length === 0 ? { method } : { method, tool: tools.map(shortened).join(", ") };
+}
+
+async function* sequence(
+  first: readonly Reply[],
+  then?: AsyncGenerator<Reply, void, void>,
+): AsyncGenerator<Reply, void, void> {
+  yield* first;
+  if (then) yield* then;
+}

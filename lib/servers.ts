@@ -1,0 +1,72 @@
+import { join, resolve as absolute } from "node:path";
+
+import type { StdioServerParameters } from "./child.ts";
+import type { HandlerOptions, ServerConfig } from "./configuration/options.ts";
+import { inheritedEnvironment } from "./environment.ts";
+import type { Environment } from "./environment.ts";
+import { MayflyError } from "./errors.ts";
+import { once } from "./promises.ts";
+import { resolveCommand } from "./resolve.ts";
+
+/** A server that can be started. */
+export interface Server {
+  readonly name: string;
+  readonly parameters: StdioServerParameters;
+  readonly startTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Values that must not be seen in a log, although the server may print them. */
+  readonly secrets: readonly string[];
+}
+
+export interface Servers {
+  readonly names: readonly string[];
+  /**
+   * @param name as in the path; undefined on the bare path
+   * @throws SERVER_NOT_FOUND, SERVER_NOT_CHOSEN
+   */
+  find(name: string | undefined): Server;
+}
+
+const DEFAULT_START_TIMEOUT_MS = 30_000;
+const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+
+/** Looks files up when a server is first asked for: a function pays only for the server that it runs. */
+export function createServers(options: HandlerOptions, own: Environment): Servers {
+  const entries = Object.entries(options.mcpServers);
+  const servers = new Map(
+    entries.map(([name, config]) => [name, once(() => toServer(name, config, options, own))]),
+  );
+  const chosen = options.default ?? (entries.length === 1 ? entries[0]?.[0] : undefined);
+  return {
+    names: [...servers.keys()],
+    find(name = chosen) {
+      if (name === undefined) throw new MayflyError("SERVER_NOT_CHOSEN");
+      const server = servers.get(name);
+      if (!server) throw new MayflyError("SERVER_NOT_FOUND", { values: { server: name } });
+      return server();
+    },
+  };
+}
+
+function toServer(name: string, config: ServerConfig, options: HandlerOptions, own: Environment): Server {
+  const { startTimeoutMs = DEFAULT_START_TIMEOUT_MS, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } =
+    options;
+  const base = absolute(options.baseDirectory ?? process.cwd());
+  const inherited = inheritedEnvironment(own, options.passEnv ?? []);
+  const passed = inheritedEnvironment(own, []);
+  return {
+    name,
+    parameters: {
+      ...resolveCommand({ command: config.command, args: config.args ?? [] }, join(base, "servers", name)),
+      env: { ...inherited, ...config.env },
+      cwd: absolute(base, config.cwd ?? "."),
+    },
+    startTimeoutMs: config.startTimeoutMs ?? startTimeoutMs,
+    requestTimeoutMs: config.requestTimeoutMs ?? requestTimeoutMs,
+    secrets: [
+      ...Object.values(config.env ?? {}),
+      ...Object.keys(inherited).flatMap((key) => (key in passed ? [] : [inherited[key] ?? ""])),
+      ...(options.authKeys ?? []),
+    ],
+  };
+}

@@ -1,0 +1,185 @@
+// Holds the one direction of imports: a file may import files of its own row and of the rows below it.
+// Usage: node scripts/import-directions.mjs [folder]
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import ts from "typescript";
+
+/** From the top, where a request comes in, to the bottom. Every file of api/ and lib/ has its place here. */
+const LAYERS = [
+  ["api/*"],
+  ["lib/cli/*"],
+  ["lib/adapters/*"],
+  ["lib/index.ts"],
+  ["lib/handler.ts"],
+  ["lib/health.ts", "lib/host.ts", "lib/run.ts"],
+  [
+    "lib/auth.ts",
+    "lib/body.ts",
+    "lib/parameters.ts",
+    "lib/request.ts",
+    "lib/response.ts",
+    "lib/routes.ts",
+    "lib/session-token.ts",
+  ],
+  ["lib/exchange.ts"],
+  ["lib/connection.ts", "lib/processes.ts", "lib/servers.ts"],
+  ["lib/child.ts", "lib/initialize.ts"],
+  [
+    "lib/capacity.ts",
+    "lib/configuration/*",
+    "lib/environment.ts",
+    "lib/home.ts",
+    "lib/lifetime.ts",
+    "lib/lines.ts",
+    "lib/resolve.ts",
+    "lib/tail.ts",
+  ],
+  ["lib/errors.ts", "lib/incoming.ts", "lib/jsonrpc.ts", "lib/logger.ts", "lib/secrets.ts"],
+  ["lib/promises.ts", "lib/rawjson.ts", "lib/revisions.ts", "lib/version.ts"],
+];
+
+const HTTP_SERVERS = /^(@hono\/.+|hono|express|fastify|(node:)?https?|(node:)?http2)(\/|$)/;
+const PLATFORMS = /^(@vercel\/|@aws-sdk\/|@types\/aws-|aws-)/;
+const ADAPTER_TOOLS = /^(pino|commander)(\/|-|$)/;
+const PROCESSES = /^(execa|(node:)?child_process)(\/|$)/;
+const SDK = /^@modelcontextprotocol\//;
+
+/** What a file may not import from outside: where the rule holds, what it names, and why. */
+const PACKAGE_RULES = [
+  {
+    where: isCore,
+    what: HTTP_SERVERS,
+    reason: "the core speaks Request and Response: an HTTP server belongs in lib/adapters",
+  },
+  {
+    where: isCore,
+    what: PLATFORMS,
+    reason: "the core knows no platform: write the few fields it reads as a type of its own",
+  },
+  {
+    where: isCore,
+    what: ADAPTER_TOOLS,
+    reason: "the core takes a logger and options: pino and commander belong in lib/adapters and lib/cli",
+  },
+  { where: isNotChild, what: PROCESSES, valuesOnly: true, reason: "only lib/child.ts starts processes" },
+  {
+    where: () => true,
+    what: SDK,
+    valuesOnly: true,
+    reason: "the SDK's code costs start-up time: use `import type`",
+  },
+];
+
+function isCore(file) {
+  return file.startsWith("lib/") && !/^lib\/(adapters|cli)\//.test(file);
+}
+
+function isNotChild(file) {
+  // `mayfly build` runs npm, which is no server and ends by itself.
+  return !["lib/child.ts", "lib/cli/build.ts"].includes(file);
+}
+
+function main(root) {
+  const files = sourcesIn(root);
+  const violations = files.flatMap((file) => violationsOf(root, file));
+  for (const { file, line, text } of violations) console.error(`${file}:${line}: ${text}`);
+  console.error(`${files.length} files, ${violations.length} imports in the wrong direction`);
+  process.exitCode = violations.length > 0 ? 1 : 0;
+}
+
+function sourcesIn(root) {
+  return ["api", "lib"]
+    .filter((folder) => statSync(join(root, folder), { throwIfNoEntry: false })?.isDirectory())
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)),
+    )
+    .filter((file) => /\.[cm]?[jt]s$/.test(file))
+    .map((file) => file.split(sep).join("/"))
+    .toSorted();
+}
+
+function violationsOf(root, file) {
+  if (layerOf(file) === -1) {
+    return [
+      {
+        file,
+        line: 1,
+        text: "has no place among the layers: place it in LAYERS of scripts/import-directions.mjs",
+      },
+    ];
+  }
+  return importsOf(join(root, file)).flatMap(({ specifier, typeOnly, line }) =>
+    reasonsAgainst(root, file, specifier, typeOnly).map((reason) => ({
+      file,
+      line,
+      text: `imports "${specifier}": ${reason}`,
+    })),
+  );
+}
+
+function reasonsAgainst(root, file, specifier, typeOnly) {
+  if (specifier.startsWith(".")) return reasonsAgainstFile(root, file, specifier);
+  return PACKAGE_RULES.filter(
+    ({ where, what, valuesOnly }) => where(file) && what.test(specifier) && !(valuesOnly && typeOnly),
+  ).map(({ reason }) => reason);
+}
+
+function reasonsAgainstFile(root, file, specifier) {
+  const target = relative(root, resolve(root, dirname(file), specifier))
+    .split(sep)
+    .join("/");
+  const layer = layerOf(target);
+  if (layer === -1) return [`${target} is not a file of api/ or lib/ that has a place in LAYERS`];
+  return layer < layerOf(file) ? [`${target} is a layer above`] : [];
+}
+
+function layerOf(file) {
+  return LAYERS.findIndex((patterns) =>
+    patterns.some((pattern) =>
+      pattern.endsWith("*") ? file.startsWith(pattern.slice(0, -1)) : pattern === file,
+    ),
+  );
+}
+
+/** Every import of a file: declarations, re-exports, `import()` and `import("...")` types. */
+function importsOf(path) {
+  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+  const found = [];
+  const visit = (node) => {
+    const imported = importedBy(node);
+    if (imported && ts.isStringLiteralLike(imported.specifier)) {
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
+      found.push({ specifier: imported.specifier.text, typeOnly: imported.typeOnly, line: line + 1 });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function importedBy(node) {
+  if (ts.isImportDeclaration(node)) {
+    return {
+      specifier: node.moduleSpecifier,
+      typeOnly: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword,
+    };
+  }
+  if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
+    return { specifier: node.moduleSpecifier, typeOnly: node.isTypeOnly };
+  }
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+    return { specifier: node.argument.literal, typeOnly: true };
+  }
+  if (
+    ts.isCallExpression(node) &&
+    node.expression.kind === ts.SyntaxKind.ImportKeyword &&
+    node.arguments[0]
+  ) {
+    return { specifier: node.arguments[0], typeOnly: false };
+  }
+  return undefined;
+}
+
+main(resolve(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url))));

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { call, initialize, notification, post, request } from "./rpc.ts";
+
+test("bodies are what the protocol says, with nothing that was not given", () => {
+  const jsonrpc = "2.0";
+  assert.deepEqual(request("ping"), { jsonrpc, id: 1, method: "ping" });
+  assert.deepEqual(notification("notifications/initialized"), {
+    jsonrpc,
+    method: "notifications/initialized",
+  });
+  const params = { name: "echo", arguments: { a: 1 }, _meta: { progressToken: 2 } };
+  const echo = call("echo", { a: 1 }, { id: "x", meta: { progressToken: 2 } });
+  assert.deepEqual(echo, { jsonrpc, id: "x", method: "tools/call", params });
+  assert.deepEqual(call("echo").params, { name: "echo", arguments: {} });
+  assert.equal(initialize({ protocolVersion: "2025-03-26" }).params?.["protocolVersion"], "2025-03-26");
+});
+
+test("a text is posted as it is, and headers are added", async () => {
+  const sent = new Request("http://127.0.0.1/mcp", post('{"id":9007199254740993}', { "x-added": "1" }));
+  assert.equal(sent.headers.get("content-type"), "application/json");
+  assert.equal(sent.headers.get("x-added"), "1");
+  assert.equal(await sent.text(), '{"id":9007199254740993}');
+});
