@@ -11,10 +11,7 @@ export interface Body {
  * Reads a POST body as text, the checks in the order of the wire rules.
  * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON
  */
-export async function readBody(
-  request: IncomingRequest,
-  maxBodyBytes: number,
-): Promise<Body> {
+export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
   if (mediaTypes(request.headers.get("content-type"))[0] !== "application/json") {
     throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
   }

@@ -159,10 +159,16 @@ function* replyFor(message: ServerMessage, all: Exchange): Generator<Reply, void
   const request = all.waiting.get(message.value.id);
   if (!request) return;
   all.waiting.delete(message.value.id);
-  if (all.waiting.size === 0) all.process.end();
+  if (all.waiting.size === 0) finish(all);
   const isHandshake = request.value.method === "initialize";
   const text = isHandshake ? initializeResponseText(message.text) : message.text;
   yield { kind: "response", text, outcome: message.value.error === undefined ? "ok" : "error" };
+}
+
+/** Before the last answer is out, since nobody may pull again after it. */
+function finish({ process, lifetime }: Exchange): void {
+  process.end();
+  lifetime.dispose();
 }
 
 /** About something that outlives the request, or about requests of the server that never reached the client. */
@@ -190,7 +196,7 @@ function* fail(error: unknown, all: Exchange, logger: Logger): Generator<Reply, 
   if (cause instanceof ClientGone) return;
   const failure = cause instanceof LineTooLong ? lineTooLong(all) : toMayflyError(cause);
   report(failure, all, logger);
-  all.process.end();
+  finish(all);
   for (const { text } of all.waiting.values()) {
     const answer = errorText(failure, memberText(text, "id"));
     yield { kind: "response", text: answer, outcome: failure.reason ?? "internal" };

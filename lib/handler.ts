@@ -80,9 +80,9 @@ async function forward(
 ): Promise<Response> {
   const server = host.servers.find(name);
   if (incoming.requests.length + incoming.answers.length === 0) return accepted();
-  const { replies, cancel } = await runIncoming(incoming, server, caller, host);
+  const { replies, lifetime } = await runIncoming(incoming, server, caller, host);
   const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
-  return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, onCancel: cancel });
+  return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, lifetime });
 }
 
 function refuse(error: unknown, { logger }: Host): Response {

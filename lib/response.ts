@@ -2,6 +2,8 @@ import { errorText } from "./errors.ts";
 import type { MayflyError } from "./errors.ts";
 import type { Reply } from "./exchange.ts";
 import { onOneLine } from "./jsonrpc.ts";
+import { ClientGone, onAbort } from "./lifetime.ts";
+import type { Lifetime } from "./lifetime.ts";
 
 /** How the replies of one POST are written. */
 export interface ResponseForm {
@@ -14,8 +16,8 @@ export interface ResponseForm {
   readonly streamAfterMs: number;
   /** Milliseconds between comments on an idle stream. */
   readonly keepAliveMs: number;
-  /** The client no longer reads. */
-  readonly onCancel: () => void;
+  /** Of the requests that a process works on; ended when the client no longer reads. */
+  readonly lifetime?: Lifetime | undefined;
 }
 
 type Replies = AsyncGenerator<Reply, void, void>;
@@ -74,11 +76,11 @@ function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
   if (!first) return unreadResponse();
   const texts = replies.map(({ text }) => text);
   return new Response(form.batch ? `[${texts.join(",")}]` : first.text, {
-    headers: { ...JSON_HEADERS, ...sessionHeader(form) },
+    headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken) },
   });
 }
 
-function sessionHeader({ sessionToken }: ResponseForm): Record<string, string> {
+function sessionHeader(sessionToken: string | undefined): Record<string, string> {
   return sessionToken === undefined ? {} : { "Mcp-Session-Id": sessionToken };
 }
 
@@ -87,36 +89,51 @@ function eventStream(
   held: readonly Reply[],
   replies: Replies,
   pending: Next | undefined,
-  form: ResponseForm,
+  { keepAliveMs, lifetime, ...form }: ResponseForm,
 ): Response {
   let next = pending;
-  let keepAlive: NodeJS.Timeout | undefined;
+  let stopComments: (() => void) | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         // With nothing to say yet, the comment makes platforms send the head.
         controller.enqueue(held.length > 0 ? encode(held.map(frame).join("")) : COMMENT);
-        keepAlive = setInterval(() => {
-          if (controller.desiredSize === 0) controller.enqueue(COMMENT);
-        }, form.keepAliveMs);
+        stopComments = startComments(controller, keepAliveMs, lifetime);
       },
       async pull(controller) {
         const { done, value } = await (next ?? replies.next());
         next = undefined;
         if (value) controller.enqueue(encode(frame(value)));
         if (!done) return;
-        clearInterval(keepAlive);
+        stopComments?.();
         controller.close();
       },
       cancel() {
-        clearInterval(keepAlive);
-        form.onCancel();
+        stopComments?.();
+        lifetime?.end(new ClientGone());
         void replies.return();
       },
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, { headers: { ...STREAM_HEADERS, ...sessionHeader(form) } });
+  return new Response(body, { headers: { ...STREAM_HEADERS, ...sessionHeader(form.sessionToken) } });
+}
+
+/** Stops by itself with the lifetime too: not every platform cancels the body of a client that has gone. */
+function startComments(
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  everyMs: number,
+  lifetime: Lifetime | undefined,
+): () => void {
+  const timer = setInterval(() => {
+    if (controller.desiredSize === 0) controller.enqueue(COMMENT);
+  }, everyMs);
+  const stop = (): void => clearInterval(timer);
+  const unlisten = onAbort(lifetime?.signal, stop);
+  return () => {
+    stop();
+    unlisten();
+  };
 }
 
 /** Without an id: a client would try to resume the stream, and there is nobody to resume it with. */

@@ -4,7 +4,7 @@ import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./initialize.ts";
 import type { RequestValue } from "./jsonrpc.ts";
-import { ClientGone, createLifetime } from "./lifetime.ts";
+import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { shortened } from "./logger.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
@@ -17,10 +17,10 @@ export interface Caller {
   readonly context: RequestContext;
 }
 
-/** The replies to one POST, and how to say that nobody reads them any more. */
+/** The replies to one POST, and what can end them early; without a process, nothing can. */
 export interface Run {
   readonly replies: AsyncGenerator<Reply, void, void>;
-  readonly cancel: () => void;
+  readonly lifetime?: Lifetime;
 }
 
 /**
@@ -35,7 +35,7 @@ export async function runIncoming(
 ): Promise<Run> {
   const answers = incoming.answers.map((text): Reply => ({ kind: "response", text, outcome: "ok" }));
   const { requests, handshake } = incoming;
-  if (requests.length === 0) return { replies: sequence(answers), cancel: () => undefined };
+  if (requests.length === 0) return { replies: sequence(answers) };
   const { maxMessageBytes } = host.limits;
   const run = await start({ server, requests, handshake, maxMessageBytes }, caller, host);
   return { ...run, replies: sequence(answers, run.replies) };
@@ -63,7 +63,7 @@ async function start(order: Order, { request, context }: Caller, host: Host): Pr
     const onMessage = (direction: "in" | "out", text: string): void =>
       host.onMessage(order.server.name, direction, text);
     const replies = exchange(order, process, lifetime, { logger, onMessage });
-    return { replies: logged(replies, order, lifetime, host), cancel: () => lifetime.end(new ClientGone()) };
+    return { replies: logged(replies, order, lifetime, host), lifetime };
   } catch (error) {
     lifetime.dispose();
     throw error;

@@ -53,7 +53,7 @@ export function allProcesses(): ProcessInfo[] {
   return HAS_PROC ? fromProc() : fromPs();
 }
 
-export function fromProc(): ProcessInfo[] {
+function fromProc(): ProcessInfo[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => readProc(Number(pid)));
 }
