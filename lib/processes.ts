@@ -36,6 +36,8 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
       const release = await capacity.acquire(signal);
       try {
         const home = await prepareHome(parameters.env["HOME"]);
+        if (signal.aborted) await home.remove();
+        signal.throwIfAborted();
         const child = spawnChild({ ...parameters, env: { ...parameters.env, ...home.env } }, limits);
         return own(child, alive, async () => {
           await home
@@ -48,7 +50,9 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
         throw error;
       }
     },
-    idle: async () => void (await Promise.all(alive.values())),
+    idle: async () => {
+      while (alive.size > 0) await Promise.all(alive.values());
+    },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
 }
@@ -57,8 +61,8 @@ function own(child: Child, alive: Map<Child, Promise<void>>, cleanUp: () => Prom
   const { promise: ended, resolve: end } = deferred();
   const gone = ended.then(async () => {
     await child.end();
-    alive.delete(child);
     await cleanUp();
+    alive.delete(child);
   });
   alive.set(child, gone);
   return { child, end, gone };

@@ -237,7 +237,7 @@ export function contract(name: string, open: (token: string) => Promise<Platform
         notification("notifications/x"),
       ])) as unknown as Answer[];
       const byId = new Map(answers.map((answer) => [answer.id, answer]));
-      assert.deepEqual([...byId.keys()].toSorted(), [1, 2, "p"]);
+      assert.deepEqual(new Set(byId.keys()), new Set([1, 2, "p"]));
       assert.deepEqual([textOf(byId.get(1) ?? {}), textOf(byId.get(2) ?? {})].toSorted(), ["1", "2"]);
     });
 

@@ -26,7 +26,7 @@ interface Deployment {
   /** Where the built function was moved: nothing of the project is near. */
   readonly output: string;
   readonly built: BuiltFunction;
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** A project as a user has it, built as Vercel builds it. */

@@ -6,6 +6,7 @@ import { createReadStream, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
 const shutdownMs = 500;
@@ -31,6 +32,8 @@ const server = createServer((incoming, outgoing) => {
 
 process.on("message", async () => {
   while (pending.size > 0) await Promise.all(pending);
+  // The request whose callback settled the last promise counts as active until that callback returns.
+  await turnOfTheLoop();
   process.send(leftInEventLoop());
 });
 process.on("disconnect", () => process.exit());
