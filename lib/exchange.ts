@@ -8,7 +8,7 @@ import { MayflyError, errorText, toMayflyError } from "./errors.ts";
 import type { FailureReason } from "./errors.ts";
 import { INITIALIZED_TEXT, initializeResponseText, initializeText } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
-import { isNotification, isObject } from "./jsonrpc.ts";
+import { isNotification } from "./jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "./jsonrpc.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -16,8 +16,8 @@ import { LineTooLong } from "./lines.ts";
 import { shortened } from "./logger.ts";
 import type { Logger } from "./logger.ts";
 import type { OwnProcess } from "./processes.ts";
-import { settlesWithin } from "./promises.ts";
 import { memberText } from "./rawjson.ts";
+import { earlyEnd, lineTooLong, refusedInitialize } from "./reasons.ts";
 import { mask } from "./secrets.ts";
 import type { Server } from "./servers.ts";
 
@@ -96,18 +96,13 @@ async function replayHandshake(all: Exchange): Promise<void> {
   while (!isAnswerTo(id, message)) message = await nextMessage(all, "initialize");
   stopTimer();
   if (message.value.error !== undefined) {
-    const values = { server: server.name, detail: refusal(message.value.error) };
-    throw new MayflyError("INITIALIZE_REFUSED", { values, data: { error: message.value.error } });
+    throw refusedInitialize(server, message.value.error);
   }
   void connection.send(INITIALIZED_TEXT);
 }
 
 function isAnswerTo(id: RequestId, message: ServerMessage): message is Message<ResponseValue> {
   return !isNotification(message) && message.value.id === id;
-}
-
-function refusal(error: unknown): string {
-  return isObject(error) && typeof error["message"] === "string" ? error["message"] : "without a reason";
 }
 
 /** An initialize request is the handshake, and has its time. */
@@ -132,23 +127,7 @@ async function nextMessage(all: Exchange, method: string): Promise<ServerMessage
   const message = await all.connection.next();
   if (message) return message;
   all.lifetime.signal.throwIfAborted();
-  throw await earlyEnd(all, method);
-}
-
-/** Milliseconds between the end of a dying process's stdout and its exit. */
-const EXIT_DELAY_MS = 250;
-
-async function earlyEnd({ server, process }: Exchange, method: string): Promise<MayflyError> {
-  const values = { server: server.name, method };
-  const { exited } = process.child;
-  if (!(await settlesWithin(exited, EXIT_DELAY_MS))) return new MayflyError("STDOUT_CLOSED", { values });
-  const { code, signal, error } = await exited;
-  if (!error)
-    return new MayflyError("EXITED", { values: { ...values, detail: signal ?? `exit code ${code}` } });
-  return new MayflyError("SPAWN_FAILED", {
-    values: { ...values, detail: error.code ?? "no process" },
-    cause: error,
-  });
+  throw await earlyEnd(all.process.child, all.server, method);
 }
 
 function* replyFor(message: ServerMessage, all: Exchange): Generator<Reply, void, void> {
@@ -194,17 +173,14 @@ function* fail(error: unknown, all: Exchange, logger: Logger): Generator<Reply, 
   const { signal } = all.lifetime;
   const cause: unknown = signal.aborted ? signal.reason : error;
   if (cause instanceof ClientGone) return;
-  const failure = cause instanceof LineTooLong ? lineTooLong(all) : toMayflyError(cause);
+  const failure =
+    cause instanceof LineTooLong ? lineTooLong(all.server, all.maxMessageBytes) : toMayflyError(cause);
   report(failure, all, logger);
   finish(all);
   for (const { text } of all.waiting.values()) {
     const answer = errorText(failure, memberText(text, "id"));
     yield { kind: "response", text: answer, outcome: failure.reason ?? "internal" };
   }
-}
-
-function lineTooLong({ server, maxMessageBytes: limit }: Exchange): MayflyError {
-  return new MayflyError("LINE_TOO_LONG", { values: { server: server.name, limit } });
 }
 
 /** When the process is gone: only then its last words are complete. */

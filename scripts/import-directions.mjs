@@ -24,7 +24,7 @@ const LAYERS = [
     "lib/session-token.ts",
   ],
   ["lib/exchange.ts"],
-  ["lib/connection.ts", "lib/processes.ts", "lib/servers.ts"],
+  ["lib/connection.ts", "lib/processes.ts", "lib/reasons.ts", "lib/servers.ts"],
   ["lib/child.ts", "lib/initialize.ts"],
   [
     "lib/capacity.ts",

@@ -1,0 +1,34 @@
+import type { Child } from "./child.ts";
+import { MayflyError } from "./errors.ts";
+import { isObject } from "./jsonrpc.ts";
+import { settlesWithin } from "./promises.ts";
+import type { Server } from "./servers.ts";
+
+/** Milliseconds between the end of a dying process's stdout and its exit. */
+const EXIT_DELAY_MS = 250;
+
+/**
+ * Why the stdout of a server ended before it answered: it never started, it exited, or it only closed its stdout.
+ * @param method what was not answered
+ */
+export async function earlyEnd(child: Child, server: Server, method: string): Promise<MayflyError> {
+  const values = { server: server.name, method };
+  if (!(await settlesWithin(child.exited, EXIT_DELAY_MS)))
+    return new MayflyError("STDOUT_CLOSED", { values });
+  const { code, signal, error } = await child.exited;
+  if (!error)
+    return new MayflyError("EXITED", { values: { ...values, detail: signal ?? `exit code ${code}` } });
+  const detail = error.code ?? "no process";
+  return new MayflyError("SPAWN_FAILED", { values: { ...values, detail }, cause: error });
+}
+
+export function lineTooLong(server: Server, limit: number): MayflyError {
+  return new MayflyError("LINE_TOO_LONG", { values: { server: server.name, limit } });
+}
+
+/** The server's own words: they tell best why it did not want to start. */
+export function refusedInitialize(server: Server, error: unknown): MayflyError {
+  const said = isObject(error) ? error["message"] : undefined;
+  const detail = typeof said === "string" ? said : "without a reason";
+  return new MayflyError("INITIALIZE_REFUSED", { values: { server: server.name, detail }, data: { error } });
+}
