@@ -60,6 +60,8 @@ async function answer(incoming, outgoing) {
   if (!routeToFunction(url)) return refuse(404, "NOT_FOUND", outgoing);
   if (!methods.has(incoming.method)) return refuse(405, "INVALID_REQUEST_METHOD", outgoing);
   const request = toRequest(url, incoming, clientGone(outgoing));
+  // The platform has read the whole body before the function starts; unread rests would block the connection.
+  outgoing.once("finish", () => incoming.resume());
   await contexts.run(contextOf(request), async () => send(await handle(request), outgoing));
 }
 
