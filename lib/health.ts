@@ -17,11 +17,13 @@ export async function answerHealth(caller: Caller, url: URL, host: Host): Promis
   }
   if (url.searchParams.get("deep") !== "1") return json({ status: "ok" }, 200);
   admitKey(request, url, host.rules);
-  const checks = await Promise.all(
-    host.servers.names.map(async (name) => [name, await check(name, caller, host)] as const),
-  );
-  const failed = checks.some(([, { status }]) => status !== "ok");
-  const body = { status: failed ? "failed" : "ok", servers: Object.fromEntries(checks) };
+  // An image on any page can make a browser send this to a local host that needs no key.
+  if (request.headers.get("sec-fetch-site") === "cross-site") throw new MayflyError("ORIGIN_NOT_ALLOWED");
+  // One after the other: a check of many servers must not take the places of real requests.
+  const servers: Record<string, ServerHealth> = {};
+  for (const name of host.servers.names) servers[name] = await check(name, caller, host);
+  const failed = Object.values(servers).some(({ status }) => status !== "ok");
+  const body = { status: failed ? "failed" : "ok", servers };
   return json(body, failed ? 503 : 200);
 }
 

@@ -26,9 +26,10 @@ function pretty({ level, time, msg, ...fields }: Record<string, unknown>): strin
   const clock = new Date(Number(time)).toISOString().slice(11, 19);
   const name = pino.levels.labels[Number(level)] ?? "";
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${plain(value)}`);
-  return `${clock} ${name.padEnd(5)} ${[String(msg), ...rest].join("  ")}\n`;
+  return `${clock} ${name.padEnd(5)} ${[plain(msg), ...rest].join("  ")}\n`;
 }
 
+/** Callers and servers choose some of the text: control characters could rewrite what the terminal shows. */
 function plain(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value);
 }

@@ -11,12 +11,17 @@ import { serveCommand } from "./serve.ts";
 const USAGE = 2;
 
 const serve = serveCommand();
+const build = buildCommand();
 const program = new Command("mayfly")
   .description("Put any stdio MCP server behind stateless streamable HTTP: one request, one process.")
   .version(MAYFLY.version)
   .enablePositionalOptions()
   .addCommand(serve, { isDefault: true })
-  .addCommand(buildCommand());
+  .addCommand(build);
+
+for (const command of [program, serve, build]) {
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE));
+}
 
 try {
   await program.parseAsync(joinEnvPairs(process.argv.slice(2), serve.options), { from: "user" });

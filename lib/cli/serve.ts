@@ -20,7 +20,7 @@ interface ServeFlags {
   readonly cwd?: string;
   readonly shell?: boolean;
   readonly authKey?: string;
-  readonly allowAnonymous?: boolean | string;
+  readonly allowAnonymous?: boolean;
   readonly corsOrigin?: string;
   readonly allowedHosts?: string;
   readonly startTimeout?: string;
@@ -59,7 +59,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option("--auth-key <keys>", "keys that open the door, separated by commas").env("AUTH_KEY"),
     )
-    .addOption(new Option("--allow-anonymous", "let everybody in").env("ALLOW_ANONYMOUS"))
+    .addOption(new Option("--allow-anonymous", "let everybody in (env: ALLOW_ANONYMOUS=true)"))
     .addOption(new Option("--cors-origin <origins>", "browser origins that may call").env("CORS_ORIGIN"))
     .addOption(new Option("--allowed-hosts <names>", "Host headers that are let in").env("ALLOWED_HOSTS"))
     .addOption(new Option("--start-timeout <ms>", "for the handshake (default: 30000)"))
@@ -133,7 +133,8 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
     port: wholeNumber(flags.port, "--port", 0),
     host: flags.host,
     authKeys: list(flags.authKey),
-    allowAnonymous: truth(String(flags.allowAnonymous ?? false), "--allow-anonymous"),
+    // Not commander's env(): for a switch it takes any value for yes, "false" too.
+    allowAnonymous: flags.allowAnonymous ?? truth(process.env["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
     corsOrigins: list(flags.corsOrigin),
     passEnv: list(flags.passEnv),
     ...(allowedHosts.length > 0 && { allowedHosts }),
