@@ -12,12 +12,17 @@ export interface Body {
  * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON
  */
 export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
-  if (mediaTypes(request.headers.get("content-type"))[0] !== "application/json") {
+  if (mediaType(request.headers.get("content-type")) !== "application/json") {
     throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
   }
   const bytes = await readBytes(request, maxBodyBytes);
   const stream = mayStream(request.headers.get("accept"));
   return { text: decode(bytes), stream };
+}
+
+/** The first one where a sender names several: by that one a browser decides whether it asks us before it sends. */
+function mediaType(header: string | null): string | undefined {
+  return header?.toLowerCase().split(/[;,]/, 1)[0]?.trim();
 }
 
 async function readBytes({ headers, body }: IncomingRequest, maxBodyBytes: number): Promise<Uint8Array> {
@@ -45,7 +50,7 @@ function tooLarge(limit: number): MayflyError {
  * Source: 2025-11-25/basic/transports, Sending Messages to the Server.
  */
 function mayStream(accept: string | null): boolean {
-  const types = accept === null ? ["*/*"] : mediaTypes(accept);
+  const types = accept === null ? ["*/*"] : acceptedTypes(accept);
   const accepts = (...names: string[]): boolean => names.some((name) => types.includes(name));
   if (accepts("*/*", "text/*", "text/event-stream")) return true;
   if (accepts("application/*", "application/json")) return false;
@@ -53,8 +58,8 @@ function mayStream(accept: string | null): boolean {
 }
 
 /** The types of a header, without those that `q=0` excludes. */
-function mediaTypes(header: string | null): string[] {
-  const entries = (header ?? "")
+function acceptedTypes(header: string): string[] {
+  const entries = header
     .toLowerCase()
     .split(",")
     .map((entry) => entry.split(";").map((part) => part.trim()));

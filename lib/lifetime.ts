@@ -1,4 +1,5 @@
 import { MayflyError } from "./errors.ts";
+import { MAX_TIMER_MS } from "./promises.ts";
 
 /** The reason of a signal that fired because nobody waits for the answer any more. */
 export class ClientGone extends Error {
@@ -38,7 +39,7 @@ export function createLifetime({ clients, shutdown, deadline }: LifetimeSources)
     controller.abort(reason);
   };
   const endAfter = (ms: number, error: MayflyError): (() => void) => {
-    const timer = setTimeout(end, ms, error);
+    const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS), error);
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);
   };

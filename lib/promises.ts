@@ -1,3 +1,6 @@
+/** The longest time of a timer: Node takes a longer one for a single millisecond. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Whether the promise settles within that many milliseconds. Leaves no timer behind, and never rejects. */
 export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

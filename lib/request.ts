@@ -120,8 +120,8 @@ function readableId(value: unknown, text: string): string | undefined {
 
 /** Programs differ in which one of two equal members counts: the server might run another method than was checked. */
 function duplicateMember(text: string): string | undefined {
-  const keys = members(text).map(({ key }) => key);
-  const duplicate = keys.find((key, index) => keys.indexOf(key) < index);
+  const seen = new Set<string>();
+  const duplicate = members(text).find(({ key }) => seen.size === seen.add(key).size)?.key;
   return duplicate === undefined ? undefined : `its member ${JSON.stringify(duplicate)} stands there twice`;
 }
 

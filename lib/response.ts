@@ -4,6 +4,7 @@ import type { Reply } from "./exchange.ts";
 import { onOneLine } from "./jsonrpc.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
+import { MAX_TIMER_MS } from "./promises.ts";
 
 /** How the replies of one POST are written. */
 export interface ResponseForm {
@@ -127,7 +128,7 @@ function startComments(
 ): () => void {
   const timer = setInterval(() => {
     if (controller.desiredSize === 0) controller.enqueue(COMMENT);
-  }, everyMs);
+  }, Math.min(everyMs, MAX_TIMER_MS));
   const stop = (): void => clearInterval(timer);
   const unlisten = onAbort(lifetime?.signal, stop);
   return () => {
@@ -150,7 +151,7 @@ function encode(text: string): Uint8Array {
 function createTimer(ms: number): { readonly over: Promise<undefined>; stop(): void } {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
+    timer = setTimeout(() => resolve(undefined), Math.min(ms, MAX_TIMER_MS));
   });
   return { over, stop: () => clearTimeout(timer) };
 }

@@ -58,13 +58,13 @@ describe("places", () => {
     release();
     release();
     await enter("second");
-    const third = enter("third");
-    const over = enter("fourth");
-    await assert.rejects(over, isOverloaded(1));
-    assert.deepEqual(entered, ["first", "second"]);
     release();
+    const stop = new AbortController();
+    const third = enter("third", stop.signal);
+    await assert.rejects(enter("fourth"), isOverloaded(1));
     assert.deepEqual(entered, ["first", "second"]);
-    third.catch(() => undefined);
+    stop.abort(new Error("over"));
+    await assert.rejects(third, /over/);
   });
 
   test("given back while nobody waits are free again", async () => {

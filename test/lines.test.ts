@@ -12,7 +12,7 @@ async function linesOf(chunks: readonly (string | Uint8Array)[], limit = 1024): 
     chunks.map((chunk) => Buffer.from(chunk)),
     { objectMode: false },
   );
-  return Array.fromAsync(readLines(stream, limit, NEVER));
+  return all(readLines(stream, limit, NEVER));
 }
 
 describe("lines", () => {
@@ -74,7 +74,7 @@ describe("the end", () => {
   test("comes at once with a signal that has fired", async () => {
     const stream = new PassThrough();
     stream.write("a\n");
-    assert.deepEqual(await Array.fromAsync(readLines(stream, 1024, AbortSignal.abort())), []);
+    assert.deepEqual(await all(readLines(stream, 1024, AbortSignal.abort())), []);
   });
 
   test("comes with a stream that breaks while it is waited for", async () => {
@@ -89,7 +89,7 @@ describe("the end", () => {
   test("comes with a stream that is over already", async () => {
     const stream = new PassThrough();
     stream.destroy();
-    assert.deepEqual(await Array.fromAsync(readLines(stream, 1024, NEVER)), []);
+    assert.deepEqual(await all(readLines(stream, 1024, NEVER)), []);
   });
 
   test("leaves no listener behind, whatever it came with", async () => {
@@ -124,6 +124,12 @@ test("a reader that pauses makes the writer wait", async () => {
   await lines.return();
   stream.destroy();
 });
+
+async function all(lines: AsyncIterable<string>): Promise<string[]> {
+  const found: string[] = [];
+  for await (const line of lines) found.push(line);
+  return found;
+}
 
 function controller(): { readonly signal: AbortSignal; readonly abort: () => void } {
   const made = new AbortController();

@@ -30,11 +30,13 @@ describe("the tail of a stream", () => {
   test("can be read while the stream runs", async () => {
     const stream = new PassThrough();
     const tail = keepTail(stream);
+    const first = once(stream, "data");
     stream.write("one");
-    await once(stream, "data");
+    await first;
     assert.equal(tail(), "one");
+    const second = once(stream, "data");
     stream.write(" two");
-    await once(stream, "data");
+    await second;
     assert.equal(tail(), "one two");
   });
 

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { ConfigurationError } from "../../lib/configuration/error.ts";
+import { parseMcpJson, parseMcpServerConfig } from "../../lib/configuration/mcp-config.ts";
+import type { McpConfig } from "../../lib/configuration/options.ts";
+
+function parse(file: unknown, variables: Readonly<Record<string, string>> = {}): McpConfig {
+  return parseMcpJson(typeof file === "string" ? file : JSON.stringify(file), "mcp.json", variables);
+}
+
+function server(entry: Readonly<Record<string, unknown>>): object {
+  return { mcpServers: { a: { command: "node", ...entry } } };
+}
+
+describe("mcp.json", () => {
+  test("is read with comments, all members and their defaults", () => {
+    const text = `{
+      // for the team
+      "mcpServers": {
+        "full": {
+          "command": "node", "args": ["a.mjs", ""], "env": { "LOG": "1" }, "cwd": "sub",
+          "disabled": false, "enabled": true, "startTimeoutMs": 10, "requestTimeoutMs": 20, "era": "auto", "spares": 0,
+        },
+        "small.one-2_3": { "command": "x" },
+      },
+      "default": "full",
+    }`;
+    assert.deepEqual(parse(text), {
+      mcpServers: {
+        full: {
+          command: "node",
+          args: ["a.mjs", ""],
+          env: { LOG: "1" },
+          cwd: "sub",
+          startTimeoutMs: 10,
+          requestTimeoutMs: 20,
+        },
+        "small.one-2_3": { command: "x", args: [], env: {} },
+      },
+      default: "full",
+    });
+  });
+
+  test("keeps the keys of other tools out, silently", () => {
+    const file = {
+      $schema: "https://example.com/schema.json",
+      inputs: [],
+      servers: {},
+      globalShortcut: "",
+      mcpServers: {
+        a: { command: "x", type: "stdio", autoApprove: [], timeout: 60, description: "", alwaysAllow: [], envFile: "" },
+      },
+    };
+    assert.deepEqual(parse(file), { mcpServers: { a: { command: "x", args: [], env: {} } } });
+  });
+
+  test("leaves disabled and remote servers out, whatever else they hold", () => {
+    const mcpServers = {
+      off: { command: 7, disabled: true },
+      alsoOff: { enabled: false, comand: "x" },
+      remote: { url: "https://example.com/mcp", headers: { Authorization: "${NOT_SET}" } },
+      on: { command: "x" },
+    };
+    assert.deepEqual(Object.keys(parse({ mcpServers }).mcpServers), ["on"]);
+  });
+});
+
+describe("a variable", () => {
+  const variables = { A: "1", EMPTY: "", REFERENCE: "${A}", DOLLAR: "$&" };
+  const rows: readonly (readonly [text: string, value: string])[] = [
+    ["${A}", "1"],
+    ["x${A}y${A}", "x1y1"],
+    ["${A:-2}", "1"],
+    ["${B:-2}", "2"],
+    ["${B:-}", ""],
+    ["${EMPTY}", ""],
+    ["${EMPTY:-2}", "2"],
+    ["${B:-https://example.com:8080/a-b}", "https://example.com:8080/a-b"],
+    ["${REFERENCE}", "${A}"],
+    ["${DOLLAR}", "$&"],
+    ["$A $ {A} ${} ${1} ${A-b}", "$A $ {A} ${} ${1} ${A-b}"],
+  ];
+  for (const [text, value] of rows) {
+    test(`in ${text} gives ${JSON.stringify(value)}, everywhere in a server`, () => {
+      const { a } = parse(server({ args: [text], env: { X: text }, cwd: text }), variables).mcpServers;
+      assert.deepEqual([a?.args, a?.env, a?.cwd], [[value], { X: value }, value]);
+    });
+  }
+
+  test("stands for the command too", () => {
+    assert.equal(parse(server({ command: "${A}" }), variables).mcpServers["a"]?.command, "1");
+  });
+
+  const missing: readonly (readonly [entry: Readonly<Record<string, unknown>>, place: string])[] = [
+    [{ command: "${NO}" }, "command"],
+    [{ args: ["", "${NO}"] }, "args[1]"],
+    [{ env: { TOKEN: "${NO}" } }, "env.TOKEN"],
+    [{ cwd: "${NO}" }, "cwd"],
+  ];
+  for (const [entry, place] of missing) {
+    test(`that is not set is an error that names ${place}`, () => {
+      const message = `mcp.json: mcpServers.a.${place}: the environment variable NO is not set`;
+      assert.throws(() => parse(server(entry)), new ConfigurationError(message));
+    });
+  }
+});
+
+describe("an error names the file, the place inside it, and the reason", () => {
+  const rows: readonly (readonly [file: unknown, message: string])[] = [
+    [[], "mcp.json: expected object"],
+    [{}, "mcp.json: mcpServers: expected record"],
+    [{ mcpServers: {} }, "mcp.json: mcpServers: no stdio server is enabled"],
+    [{ mcpServers: { a: { url: "https://x" } } }, "mcp.json: mcpServers: no stdio server is enabled"],
+    [{ mcpServers: { a: "node" } }, "mcp.json: mcpServers.a: expected object"],
+    [{ mcpServers: { a: null } }, "mcp.json: mcpServers.a: expected object"],
+    [{ mcpServers: { a: {} } }, "mcp.json: mcpServers.a.command: expected string"],
+    [
+      { mcpServers: { "a b": { command: "x" } } },
+      "mcp.json: mcpServers.a b: expected a name of letters, digits, '.', '_' and '-'",
+    ],
+    [{ ...server({}), default: "b" }, 'mcp.json: default: there is no enabled server "b"'],
+    [{ ...server({}), default: 1 }, "mcp.json: default: expected string"],
+    [
+      { mcpServers: { a: { command: "x", disabled: true }, b: { command: "x" } }, default: "a" },
+      'mcp.json: default: there is no enabled server "a"',
+    ],
+    [{ ...server({}), defualt: "a" }, 'mcp.json: unknown key "defualt": did you mean "default"?'],
+    [{ mcpservers: {} }, 'mcp.json: unknown key "mcpservers": did you mean "mcpServers"?'],
+    [{ mcpServer: {} }, 'mcp.json: unknown key "mcpServer": did you mean "mcpServers"?'],
+    [server({ command: "" }), "mcp.json: mcpServers.a.command: expected a command"],
+    [server({ command: ["node"] }), "mcp.json: mcpServers.a.command: expected string"],
+    [server({ args: "a b" }), "mcp.json: mcpServers.a.args: expected array"],
+    [server({ args: ["a", 1] }), "mcp.json: mcpServers.a.args[1]: expected string"],
+    [server({ env: { PORT: 1 } }), "mcp.json: mcpServers.a.env.PORT: expected string"],
+    [server({ disabled: "true" }), "mcp.json: mcpServers.a.disabled: expected boolean"],
+    [server({ requestTimeoutMs: 0 }), "mcp.json: mcpServers.a.requestTimeoutMs: expected more than 0 milliseconds"],
+    [
+      server({ startTimeoutMs: 1.5 }),
+      "mcp.json: mcpServers.a.startTimeoutMs: expected a whole number of milliseconds",
+    ],
+    [server({ era: "modern" }), 'mcp.json: mcpServers.a.era: this version supports "auto" and "legacy"'],
+    [server({ spares: 1 }), "mcp.json: mcpServers.a.spares: this version supports 0"],
+    [server({ tools: {} }), 'mcp.json: mcpServers.a: "tools" is not supported by this version'],
+    [server({ envFrom: {} }), 'mcp.json: mcpServers.a: "envFrom" is not supported by this version'],
+    [server({ allowEnv: [] }), 'mcp.json: mcpServers.a: "allowEnv" is not supported by this version'],
+    [server({ requestTimeout: 1 }), did("requestTimeout", "requestTimeoutMs")],
+    [server({ requesttimeoutms: 1 }), did("requesttimeoutms", "requestTimeoutMs")],
+    [server({ comand: "x" }), did("comand", "command")],
+    [server({ Args: [] }), did("Args", "args")],
+    [server({ arg: [] }), did("arg", "args")],
+    [server({ dissabled: true }), did("dissabled", "disabled")],
+    [server({ allowenv: [] }), did("allowenv", "allowEnv")],
+    [server({ tool: {} }), did("tool", "tools")],
+    [server({ args: 1, cwd: 1 }), "mcp.json: mcpServers.a.args: expected array; mcp.json: mcpServers.a.cwd: expected string"],
+  ];
+  for (const [file, message] of rows) {
+    test(`: ${JSON.stringify(file)}`, () => assert.throws(() => parse(file), new ConfigurationError(message)));
+  }
+
+  test(": what is not JSON", () => {
+    assert.throws(() => parse("{ a: 1 }"), new ConfigurationError("mcp.json:1:3: not valid JSON"));
+  });
+});
+
+function did(key: string, meant: string): string {
+  return `mcp.json: mcpServers.a: unknown key "${key}": did you mean "${meant}"?`;
+}
+
+describe("MCP_SERVER_CONFIG", () => {
+  test("may be a command line, which expands nothing", () => {
+    assert.deepEqual(parseMcpServerConfig("npx -y '@a/b c' ${X}", { X: "1" }), {
+      mcpServers: { default: { command: "npx", args: ["-y", "@a/b c", "${X}"] } },
+    });
+  });
+
+  for (const text of ['{"mcpServers":{"a":{"command":"${X}"}}}', '\n // why\n{"mcpServers":{"a":{"command":"${X}"}}}']) {
+    test(`may be the text of an mcp.json: ${JSON.stringify(text)}`, () => {
+      const { mcpServers } = parseMcpServerConfig(text, { X: "1" });
+      assert.deepEqual(mcpServers, { a: { command: "1", args: [], env: {} } });
+    });
+  }
+
+  test("is what its errors name", () => {
+    const message = "MCP_SERVER_CONFIG: mcpServers.a.command: expected string";
+    assert.throws(() => parseMcpServerConfig('{"mcpServers":{"a":{}}}', {}), new ConfigurationError(message));
+    assert.throws(
+      () => parseMcpServerConfig("node 'a", {}),
+      new ConfigurationError("MCP_SERVER_CONFIG: a quote is never closed"),
+    );
+  });
+});

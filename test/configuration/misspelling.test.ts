@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { meantKey } from "../../lib/configuration/misspelling.ts";
+
+const KNOWN = ["env", "args", "command", "requestTimeoutMs"];
+
+describe("the key that was meant", () => {
+  const rows: readonly (readonly [key: string, meant: string | undefined])[] = [
+    ["env", undefined],
+    ["ENV", "env"],
+    ["envs", "env"],
+    ["en", "env"],
+    ["arsg", undefined],
+    ["comand", "command"],
+    ["commnad", "command"],
+    ["cmd", undefined],
+    ["requestTimeout", "requestTimeoutMs"],
+    ["timeout", undefined],
+    ["url", undefined],
+    ["", undefined],
+  ];
+  for (const [key, meant] of rows) {
+    test(`by ${JSON.stringify(key)} is ${meant}`, () => assert.equal(meantKey(key, KNOWN), meant));
+  }
+});

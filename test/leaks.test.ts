@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { until, within } from "./support/deadline.ts";
+import { readAll, readEvents } from "./support/event-stream.ts";
+import { temporaryFolder, waitForLine } from "./support/files.ts";
+import { bigText, fixture } from "./support/fixture.ts";
+import { descriptorsOf, isAlive, processesWith, waitUntilGone, zombiesOf } from "./support/processes.ts";
+import { call, post } from "./support/rpc.ts";
+
+const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+
+const NAMES = [
+  "big",
+  "counter",
+  "crashes-in-call",
+  "ignores-sigterm",
+  "progress",
+  "silent",
+  "silent-in-call",
+  "slow",
+  "spawns-grandchild",
+] as const;
+
+type Name = (typeof NAMES)[number];
+
+/** As README.md says: end of stdin, SIGTERM after 100 ms, SIGKILL a second later. */
+const GRACE_MS = 1100;
+/** For the operating system to do what it was told. */
+const MARGIN_MS = 250;
+const WAIT_MS = 10_000;
+const AT_ONCE = 8;
+
+/** The Node adapter as a process of its own, and what it could leave behind. */
+interface Adapter {
+  readonly pid: number;
+  /** Where its servers may write. */
+  readonly folder: string;
+  readonly tokens: Readonly<Record<Name, string>>;
+  send(name: Name, body: object, signal?: AbortSignal): Promise<Response>;
+  /** Resolves when no server is left. */
+  quiet(withinMs?: number): Promise<void>;
+  /** The entries of its TMPDIR. */
+  temporaryFiles(): Promise<string[]>;
+}
+
+interface Answer {
+  readonly result?: { readonly content: readonly { readonly text: string }[] };
+  readonly error?: { readonly data?: { readonly reason?: string } };
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  return (await response.json()) as Answer;
+}
+
+async function textOf(response: Response): Promise<string | undefined> {
+  return (await answerOf(response)).result?.content[0]?.text;
+}
+
+async function reasonOf(response: Response): Promise<string | undefined> {
+  return (await answerOf(response)).error?.data?.reason;
+}
+
+async function startAdapter(t: TestContext): Promise<Adapter> {
+  const folder = await temporaryFolder(t);
+  const fixtures = NAMES.map((name) => ({ name, ...fixture(name) }));
+  const limits = (name: Name) => (name === "silent-in-call" ? { requestTimeoutMs: 200 } : {});
+  const servers = fixtures.map(({ name, command, args }) => [name, { command, args, ...limits(name) }]);
+  const tokens = Object.fromEntries(fixtures.map(({ name, token }) => [name, token])) as Adapter["tokens"];
+  const [config, temporary] = [join(folder, "mcp.json"), join(folder, "tmp")];
+  await mkdir(temporary);
+  await writeFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers), default: "counter" }));
+  // A HOME that cannot be written makes Mayfly give every server one in TMPDIR: there is something to remove.
+  const env = { ...process.env, TMPDIR: temporary, HOME: join(folder, "no-home") };
+  const child = spawn(process.execPath, [MAIN, "--config", config, "--port", "0", "--max-processes", "32"], {
+    env,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const quiet = async (withinMs = WAIT_MS): Promise<void> => {
+    for (const { name, token } of fixtures)
+      await waitUntilGone(token, { withinMs, label: `${name} is gone` });
+  };
+  t.after(async () => {
+    await stop(child);
+    await quiet();
+  });
+  const url = await within(urlIn(child.stdout), WAIT_MS, "the adapter listens");
+  return {
+    pid: child.pid ?? 0,
+    folder,
+    tokens,
+    quiet,
+    // Without keep-alive, so that an idle connection does not count as a descriptor that was left open.
+    send: (name, body, signal) =>
+      within(
+        fetch(`${url}/mcp/${name}`, { ...post(body, { connection: "close" }), ...(signal && { signal }) }),
+        WAIT_MS,
+        `an answer of ${name}`,
+      ),
+    temporaryFiles: () => readdir(temporary),
+  };
+}
+
+function urlIn(stdout: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // Goes on reading: the adapter prints an example later.
+    const lines = createInterface({ input: stdout });
+    lines.on("line", (line) => {
+      const [, url] = /^Mayfly listens on (\S+)\/mcp$/.exec(line) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+    lines.once("close", () => reject(new Error("the adapter ended before it listened; is dist/ built?")));
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill();
+  try {
+    await within(exited, WAIT_MS, "the adapter stops");
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+/** Runs the jobs with so many of them at the same time. */
+async function atOnce(jobs: readonly (() => Promise<void>)[], limit: number): Promise<void> {
+  const queue = jobs.values();
+  const work = async (): Promise<void> => {
+    for (const job of queue) await job();
+  };
+  await Promise.all(Array.from({ length: limit }, work));
+}
+
+type Ending = (adapter: Adapter, index: number) => Promise<void>;
+
+const BIG_BYTES = 1024 ** 2;
+/** More than the sockets hold: the adapter is still writing when the client goes away. */
+const TOO_BIG_BYTES = 16 * 1024 ** 2;
+
+const ANSWERED: Readonly<Record<string, Ending>> = {
+  async "an answer"(adapter) {
+    assert.equal(await textOf(await adapter.send("counter", call("count"))), "1");
+  },
+  async "an event stream"(adapter) {
+    const meta = { progressToken: 1 };
+    const frames = await readAll(
+      await adapter.send("progress", call("progress", { steps: 3, delayMs: 5 }, { meta })),
+    );
+    assert.match(frames.at(-1)?.data ?? "", /3 steps done/);
+  },
+  async "a big answer"(adapter) {
+    const text = await textOf(await adapter.send("big", call("big", { bytes: BIG_BYTES })));
+    assert.ok(text === bigText(BIG_BYTES), "the big answer is whole");
+  },
+  async "a timeout"(adapter) {
+    assert.equal(await reasonOf(await adapter.send("silent-in-call", call("any"))), "timeout");
+  },
+  async "a crash"(adapter) {
+    assert.equal(await reasonOf(await adapter.send("crashes-in-call", call("any"))), "exit");
+  },
+  async "an answer, from a server that ignores SIGTERM"(adapter) {
+    assert.equal(await textOf(await adapter.send("ignores-sigterm", call("any"))), "ok");
+  },
+  async "an answer, from a server with a child of its own"(adapter) {
+    assert.match((await textOf(await adapter.send("spawns-grandchild", call("any")))) ?? "", /^\d+$/);
+  },
+  async "another answer"(adapter) {
+    assert.equal(await textOf(await adapter.send("counter", call("count"))), "1");
+  },
+};
+
+const ABANDONED: Readonly<Record<string, Ending>> = {
+  async "the client goes while the server starts"(adapter) {
+    const client = new AbortController();
+    const response = adapter.send("silent", call("any"), client.signal);
+    await until(() => processesWith(adapter.tokens.silent).length > 0, {
+      withinMs: WAIT_MS,
+      label: "the server starts",
+    });
+    client.abort();
+    await assert.rejects(response, { name: "AbortError" });
+  },
+  async "the client goes while the tool runs"(adapter, index) {
+    await abandonCall(adapter, join(adapter.folder, `log-${index}`));
+  },
+  async "the client goes in the middle of an event stream"(adapter) {
+    const client = new AbortController();
+    const body = call("progress", { steps: 10_000, delayMs: 20 }, { meta: { progressToken: 1 } });
+    const events = readEvents(await adapter.send("progress", body, client.signal));
+    await within(events.next(), WAIT_MS, "the first message");
+    client.abort();
+    await assert.rejects(drain(events), { name: "AbortError" });
+  },
+  async "the client goes in the middle of a big answer"(adapter) {
+    const client = new AbortController();
+    const response = await adapter.send("big", call("big", { bytes: TOO_BIG_BYTES }), client.signal);
+    const reader = response.body!.getReader();
+    await within(reader.read(), WAIT_MS, "the first bytes");
+    client.abort();
+    await assert.rejects(async () => {
+      while (!(await reader.read()).done);
+    });
+  },
+};
+
+/** A third of them: the client goes away. */
+const ENDINGS = Object.entries({ ...ANSWERED, ...ABANDONED });
+
+async function drain(events: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of events);
+}
+
+/** The client goes away when the call has reached the server. */
+async function abandonCall({ send }: Adapter, file: string): Promise<{ pid: number; leftAt: number }> {
+  const client = new AbortController();
+  const response = send("slow", call("wait", { file }), client.signal);
+  const line = await waitForLine(file, /^called/, { withinMs: WAIT_MS });
+  const leftAt = performance.now();
+  client.abort();
+  await assert.rejects(response, { name: "AbortError" });
+  return { pid: Number(line.split(" ")[1]), leftAt };
+}
+
+/** The number of descriptors, when it has stayed the same for twenty looks in a row. */
+async function settledDescriptors(pid: number): Promise<number> {
+  let [last, looks] = [descriptorsOf(pid), 0];
+  const same = (): boolean => {
+    const now = descriptorsOf(pid);
+    looks = now === last ? looks + 1 : 0;
+    last = now;
+    return looks >= 20;
+  };
+  await until(same, { withinMs: WAIT_MS, label: "the number of descriptors stays the same" });
+  return last ?? 0;
+}
+
+test("the adapter as a process of its own", async (t) => {
+  const adapter = await startAdapter(t);
+
+  await t.test("fifty requests, eight at a time, each meet a process that has seen no other", async () => {
+    const texts: (string | undefined)[] = [];
+    const job = async (): Promise<void> => {
+      texts.push(await textOf(await adapter.send("counter", call("count"))));
+    };
+    await atOnce(Array.from({ length: 50 }).fill(job) as (typeof job)[], AT_ONCE);
+    assert.deepEqual(texts, Array.from({ length: 50 }).fill("1"));
+  });
+
+  await t.test("two hundred requests that end in every way leave nothing behind", async (t) => {
+    await atOnce(
+      ENDINGS.map(
+        ([, ending], index) =>
+          () =>
+            ending(adapter, 1000 + index),
+      ),
+      AT_ONCE,
+    );
+    await adapter.quiet();
+    const descriptors = await settledDescriptors(adapter.pid);
+    const jobs = Array.from({ length: 200 }, (_, index) => {
+      const [title, ending] = ENDINGS[index % ENDINGS.length]!;
+      return async (): Promise<void> => {
+        await ending(adapter, index).catch((cause: unknown) => {
+          throw new Error(`request ${index}, ${title}`, { cause });
+        });
+      };
+    });
+    await atOnce(jobs, AT_ONCE);
+    await adapter.quiet(GRACE_MS + MARGIN_MS * 4);
+    await until(() => zombiesOf(adapter.pid).length === 0, { withinMs: 1000, label: "no zombie is left" });
+    await until(() => (descriptorsOf(adapter.pid) ?? 0) <= descriptors, {
+      withinMs: 2000,
+      label: () => `${descriptors} open files as before, not ${descriptorsOf(adapter.pid)}`,
+    });
+    // Caches outlive a process on purpose.
+    const homes = async (): Promise<string[]> =>
+      (await adapter.temporaryFiles()).filter((name) => !name.startsWith("mayfly-cache-"));
+    await until(async () => (await homes()).length === 0, { withinMs: 2000, label: "TMPDIR is empty" });
+    t.diagnostic(`${descriptors} open files before, ${descriptorsOf(adapter.pid)} after`);
+    assert.equal(await textOf(await adapter.send("counter", call("count"))), "1");
+  });
+
+  await t.test("a client that goes away ends the process within 250 ms", async (t) => {
+    const times: number[] = [];
+    for (let run = 0; run < 10; run++) {
+      const { pid, leftAt } = await abandonCall(adapter, join(adapter.folder, `gone-${run}`));
+      await until(() => !isAlive(pid), { withinMs: WAIT_MS, label: "the process is gone" });
+      times.push(Math.round(performance.now() - leftAt));
+    }
+    t.diagnostic(`milliseconds from the abort to the end: ${times.join(", ")}`);
+    assert.ok(Math.max(...times) <= MARGIN_MS, `milliseconds: ${times.join(", ")}`);
+  });
+
+  await t.test(
+    "a group that ignores SIGTERM is gone after the grace, and no client waits for it",
+    async (t) => {
+      const startedAt = performance.now();
+      const grandchild = Number(await textOf(await adapter.send("spawns-grandchild", call("any"))));
+      const answeredAt = performance.now();
+      assert.ok(isAlive(grandchild), "the answer is out while the group still runs");
+      assert.equal(processesWith(adapter.tokens["spawns-grandchild"]).length, 2);
+      await waitUntilGone(adapter.tokens["spawns-grandchild"], { withinMs: GRACE_MS + MARGIN_MS });
+      const goneMs = Math.round(performance.now() - answeredAt);
+      const answerMs = Math.round(answeredAt - startedAt);
+      t.diagnostic(`answered after ${answerMs} ms, gone ${goneMs} ms later`);
+      assert.ok(answerMs < GRACE_MS, `${answerMs} ms for the answer`);
+      assert.ok(goneMs >= GRACE_MS - MARGIN_MS, `the grace was not given: ${goneMs} ms`);
+    },
+  );
+});
