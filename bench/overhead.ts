@@ -101,6 +101,10 @@ async function once({ server, way, times, cpuTimes }: Series, counts: boolean): 
   cpuTimes.push(way.cpuMs() - cpuMs);
 }
 
+/**
+ * `added` is the median of the differences to `direct` within a round, `ratio` that of the two medians; `host CPU` is
+ * what the process that starts the server uses, from the request until the server is gone.
+ */
 function overheadTable(series: readonly Series[]): string {
   const rows = series.map(({ server, way, times, cpuTimes }) => {
     const base = series.find((other) => other.server === server)?.times ?? [];
@@ -109,9 +113,18 @@ function overheadTable(series: readonly Series[]): string {
       way.name,
       median(times).toFixed(1),
       quantile(times, 0.95).toFixed(1),
+      added(times, base),
       (median(times) / median(base)).toFixed(2),
-      Number.isNaN(median(cpuTimes)) ? "–" : median(cpuTimes).toFixed(1),
+      text(median(cpuTimes)),
     ];
   });
-  return table(["server", "way", "median ms", "p95 ms", "to direct", "host CPU ms"], rows);
+  return table(["server", "way", "median ms", "p95 ms", "added ms", "ratio", "host CPU ms"], rows);
+}
+
+function added(times: readonly number[], base: readonly number[]): string {
+  return times === base ? "–" : text(median(times.map((ms, round) => ms - (base[round] ?? Number.NaN))));
+}
+
+function text(ms: number): string {
+  return Number.isNaN(ms) ? "–" : ms.toFixed(1);
 }

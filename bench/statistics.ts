@@ -29,7 +29,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     return `| ${padded.join(" | ")} |`;
   };
   const isNumberColumn = (column: number): boolean =>
-    rows.every((row) => /^[\d.]+$|^–$/.test(row[column] ?? ""));
+    rows.every((row) => /^-?[\d.]+$|^–$/.test(row[column] ?? ""));
   const rule = widths.map((width, column) =>
     isNumberColumn(column) ? `${"-".repeat(width - 1)}:` : "-".repeat(width),
   );

@@ -38,8 +38,8 @@ function isAllowedOrigin(origin: string, { corsOrigins, allowedHosts = [] }: Acc
 
 function matchesOrigin(pattern: string, origin: string): boolean {
   if (pattern === "*" || pattern === origin) return true;
-  const [before, after] = pattern.split("*");
-  if (before === undefined || after === undefined) return false;
+  const [before, after, ...more] = pattern.split("*");
+  if (before === undefined || after === undefined || more.length > 0) return false;
   const label = origin.slice(before.length, origin.length - after.length);
   return origin === before + label + after && /^[\w-]+(?:\.[\w-]+)*$/.test(label);
 }

@@ -1,5 +1,6 @@
 import { MayflyError } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
+import { ClientGone } from "./lifetime.ts";
 
 /** A POST body, and whether its sender reads event streams. */
 export interface Body {
@@ -9,7 +10,7 @@ export interface Body {
 
 /**
  * Reads a POST body as text, the checks in the order of the wire rules.
- * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
  */
 export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
   if (mediaType(request.headers.get("content-type")) !== "application/json") {
@@ -30,7 +31,12 @@ async function readBytes({ headers, body }: IncomingRequest, maxBodyBytes: numbe
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const reader = body?.getReader();
-  for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
+  // A body breaks off when its sender goes away; that is no fault of ours.
+  const read = async () =>
+    reader?.read().catch(() => {
+      throw new ClientGone();
+    });
+  for (let next = await read(); next && !next.done; next = await read()) {
     bytes += next.value.length;
     if (bytes > maxBodyBytes) {
       await reader?.cancel();

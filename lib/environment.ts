@@ -39,7 +39,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function inheritedEnvironment(own: Environment, passEnv: readonly string[]): Record<string, string> {
   const passes = (name: string): boolean =>
     INHERITED.some((pattern) => matches(pattern, name)) ||
-    (!OWN.some((mine) => mine === name) && passEnv.some((pattern) => matches(pattern, name)));
+    (!OWN.some((mine) => matches(mine, name)) && passEnv.some((pattern) => matches(pattern, name)));
   return Object.fromEntries(
     Object.entries(own).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && passes(entry[0]),
@@ -47,6 +47,10 @@ export function inheritedEnvironment(own: Environment, passEnv: readonly string[
   );
 }
 
-function matches(pattern: string, name: string): boolean {
+/** Windows knows PATH as Path. */
+const fold = (name: string): string => (process.platform === "win32" ? name.toUpperCase() : name);
+
+function matches(asWritten: string, asNamed: string): boolean {
+  const [pattern, name] = [fold(asWritten), fold(asNamed)];
   return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }

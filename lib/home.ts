@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, mkdirSync } from "node:fs";
+import { accessSync, constants, lstatSync, mkdirSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,9 +17,10 @@ const AS_IT_IS: Home = { env: {}, remove: () => Promise.resolve() };
  */
 export async function prepareHome(home: string | undefined): Promise<Home> {
   if (home !== undefined && isWritable(home)) return AS_IT_IS;
+  const caches = cacheVariables();
   const folder = await mkdtemp(join(tmpdir(), "mayfly-home-"));
   return {
-    env: { HOME: folder, ...cacheVariables() },
+    env: { HOME: folder, ...caches },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
@@ -27,7 +28,8 @@ export async function prepareHome(home: string | undefined): Promise<Home> {
 function isWritable(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);
-    return true;
+    // Containers without a user's folder have /dev/null there, which can be written.
+    return statSync(folder).isDirectory();
   } catch {
     return false;
   }

@@ -36,7 +36,12 @@ export function createHost(options: HandlerOptions): Host {
   const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   return {
-    rules: { authKeys, allowAnonymous, corsOrigins, allowedHosts },
+    rules: {
+      authKeys,
+      allowAnonymous,
+      corsOrigins: corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")),
+      allowedHosts: allowedHosts?.map((name) => name.toLowerCase()),
+    },
     servers: createServers(options, process.env),
     processes: createProcesses(maxProcesses, limits, logger),
     limits,

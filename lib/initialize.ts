@@ -34,7 +34,7 @@ export function handshakeOf({ value: { params = {} } }: Message<RequestValue>): 
 /**
  * Of a client's capabilities those that need no way back to it: a process that lives for one request cannot ask.
  */
-function crossingCapabilities(capabilities: unknown): Record<string, unknown> {
+export function crossingCapabilities(capabilities: unknown): Record<string, unknown> {
   const { experimental, extensions } = isObject(capabilities) ? capabilities : {};
   return {
     ...(isObject(experimental) && { experimental }),
@@ -57,14 +57,24 @@ export function initializeText(id: string, handshake: Handshake): string {
 export const INITIALIZED_TEXT = JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" });
 
 /** A client's own initialize request, with the version and the capabilities that can be kept. */
-export function initializeRequestText(text: string, { protocolVersion, capabilities }: Handshake): string {
+export function initializeRequestText(text: string, { protocolVersion }: Handshake): string {
   return editMember(text, "params", (params) =>
     setMember(
       setMember(params, "protocolVersion", JSON.stringify(protocolVersion)),
       "capabilities",
-      JSON.stringify(capabilities),
+      crossingCapabilitiesText(memberText(params, "capabilities") ?? "{}"),
     ),
   );
+}
+
+/** The same choice as {@link crossingCapabilities}, in the client's own text. */
+function crossingCapabilitiesText(capabilities: string): string {
+  if (!isObject(JSON.parse(capabilities))) return "{}";
+  const crossing = ["experimental", "extensions"].flatMap((key) => {
+    const text = memberText(capabilities, key);
+    return text !== undefined && isObject(JSON.parse(text)) ? [`"${key}":${text}`] : [];
+  });
+  return editMember(`{${crossing.join(",")}}`, "extensions", (text) => deleteMember(text, TASKS_EXTENSION));
 }
 
 /** A server's answer to initialize, without the capabilities that outlive one request. All else stays as it is. */

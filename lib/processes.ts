@@ -1,7 +1,8 @@
 import { createCapacity } from "./capacity.ts";
 import { spawnChild } from "./child.ts";
-import type { Child, ChildLimits } from "./child.ts";
+import type { Child, ChildLimits, StdioServerParameters } from "./child.ts";
 import { prepareHome } from "./home.ts";
+import type { Home } from "./home.ts";
 import type { Logger } from "./logger.ts";
 import { deferred } from "./promises.ts";
 import type { Server } from "./servers.ts";
@@ -38,7 +39,7 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
         const home = await prepareHome(parameters.env["HOME"]);
         if (signal.aborted) await home.remove();
         signal.throwIfAborted();
-        const child = spawnChild({ ...parameters, env: { ...parameters.env, ...home.env } }, limits);
+        const child = spawnChild(inHome(parameters, home), limits);
         return own(child, alive, async () => {
           await home
             .remove()
@@ -55,6 +56,14 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
     },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
+}
+
+/** The operator's own cache variables count; of a HOME that cannot be written, nothing is left to count. */
+function inHome(
+  parameters: StdioServerParameters,
+  { env: { HOME, ...caches } }: Home,
+): StdioServerParameters {
+  return { ...parameters, env: { ...caches, ...parameters.env, ...(HOME !== undefined && { HOME }) } };
 }
 
 function own(child: Child, alive: Map<Child, Promise<void>>, cleanUp: () => Promise<void>): OwnProcess {

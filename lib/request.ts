@@ -50,12 +50,15 @@ function single(message: Message<RequestValue>, version: string | undefined, hea
     : { ...rest, requests: [], answers: [answer] };
 }
 
+/** Characters of an initialize request that a token is made of; a deeper nested one could not be written again. */
+const MAX_TOKEN_SOURCE = 8192;
+
 function initialize(message: Message<RequestValue>): Incoming {
   const id = idOf(message);
   if (!isObject(message.value.params)) throw new MayflyError("INVALID_INITIALIZE", { id });
   const handshake = handshakeOf(message);
   const request = { text: initializeRequestText(message.text, handshake), value: message.value };
-  const sessionToken = encodeSessionToken(handshake);
+  const sessionToken = message.text.length > MAX_TOKEN_SOURCE ? undefined : encodeSessionToken(handshake);
   return { requests: [request], answers: [], batch: false, sessionToken, id };
 }
 
@@ -93,7 +96,7 @@ function flawOfBatch(messages: readonly Message[]): string | undefined {
   const requests = messages.filter((message) => isRequest(message));
   if (messages.some((message) => isResponse(message))) return "no request waits for a response here";
   if (requests.some(({ value }) => value.method === "initialize")) return "initialize must stand alone";
-  if (requests.some((request) => requestedVersion(request) !== undefined))
+  if (messages.some((message) => requestedVersion(message) !== undefined))
     return "its version has no batches";
   const ids = new Set(requests.map(({ value }) => value.id));
   return ids.size < requests.length ? "two requests have the same id" : undefined;
@@ -138,7 +141,8 @@ function versionOf(headers: Headers): string | undefined {
 const VERSION_KEY = "io.modelcontextprotocol/protocolVersion";
 const ENVELOPE_KEYS = [VERSION_KEY, "io.modelcontextprotocol/clientCapabilities"];
 
-function requestedVersion({ value: { params } }: Message<RequestValue>): unknown {
+function requestedVersion({ value }: Message): unknown {
+  const params = "params" in value ? value.params : undefined;
   return isObject(params?.["_meta"]) ? params["_meta"][VERSION_KEY] : undefined;
 }
 

@@ -41,7 +41,7 @@ export function resolveCommand(asked: Command, folder: string): Command {
 export function packageCall({ command, args }: Command): PackageCall | undefined {
   if (!/^npx(?:\.cmd)?$/.test(command)) return undefined;
   const at = args.findIndex((arg) => !["-y", "--yes", "-q", "--quiet", "--"].includes(arg));
-  const [, name, version] = /^((?:@[\w.~-]+\/)?[\w~-][\w.~-]*)(?:@([^\s/@]+))?$/.exec(args[at] ?? "") ?? [];
+  const [, name, version] = /^((?:@[\w.~-]+\/)?[\w~][\w.~-]*)(?:@([^\s/@]+))?$/.exec(args[at] ?? "") ?? [];
   return name === undefined ? undefined : { name, version, args: args.slice(at + 1) };
 }
 
@@ -58,9 +58,13 @@ function entryFile(place: string, call: PackageCall): string | undefined {
   return file !== undefined && existsSync(file) && runsUnderNode(file) ? file : undefined;
 }
 
+/** Of a manifest that cannot be read nothing is known, as if it were not there: npx says what is wrong with it. */
 function readManifest(folder: string): Manifest | undefined {
-  const file = join(folder, "package.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Manifest) : undefined;
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `latest` is what was the latest when it was installed: a deployment does not change by itself. Ranges go to npx. */
@@ -83,6 +87,6 @@ function binOf({ bin }: Manifest, name: string): string | undefined {
 
 function runsUnderNode(file: string): boolean {
   const [firstLine = ""] = readFileSync(file, "utf8").split("\n", 1);
-  if (firstLine.startsWith("#!")) return /\bnode\b/.test(firstLine);
+  if (firstLine.startsWith("#!")) return /[/\s]node\s*$/.test(firstLine);
   return [".js", ".mjs", ".cjs"].includes(extname(file));
 }

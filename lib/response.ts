@@ -126,9 +126,12 @@ function startComments(
   everyMs: number,
   lifetime: Lifetime | undefined,
 ): () => void {
-  const timer = setInterval(() => {
-    if (controller.desiredSize === 0) controller.enqueue(COMMENT);
-  }, Math.min(everyMs, MAX_TIMER_MS));
+  const timer = setInterval(
+    () => {
+      if (controller.desiredSize === 0) controller.enqueue(COMMENT);
+    },
+    Math.min(everyMs, MAX_TIMER_MS),
+  );
   const stop = (): void => clearInterval(timer);
   const unlisten = onAbort(lifetime?.signal, stop);
   return () => {

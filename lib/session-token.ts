@@ -1,7 +1,9 @@
 import * as z from "zod/mini";
 
 import { MayflyError } from "./errors.ts";
+import { crossingCapabilities } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
+import { isLegacyVersion } from "./revisions.ts";
 
 /** Marks a session id as ours; ids of other kinds (gateways invent some) are left alone. */
 const PREFIX = "1.";
@@ -12,7 +14,7 @@ const record = z.record(z.string(), z.unknown());
 const TokenSchema = z.object({
   ci: z.looseObject({ name: z.string(), version: z.string() }),
   cap: record,
-  v: z.string(),
+  v: z.string().check(z.refine(isLegacyVersion)),
 });
 
 /**
@@ -43,7 +45,7 @@ export function decodeSessionToken(header: string | null, id: string | undefined
   );
   if (!parsed.success) throw new MayflyError("SESSION_NOT_FOUND", { id });
   const { ci: clientInfo, cap: capabilities, v: protocolVersion } = parsed.data;
-  return { clientInfo, capabilities, protocolVersion };
+  return { clientInfo, capabilities: crossingCapabilities(capabilities), protocolVersion };
 }
 
 function readJson(base64url: string): unknown {

@@ -9,8 +9,11 @@ const TAIL_BYTES = 8192;
  */
 export function keepTail(stream: Readable): () => string {
   let tail = Buffer.alloc(0);
+  let isCut = false;
   stream.on("data", (chunk: Buffer) => {
+    isCut ||= tail.length + chunk.length > TAIL_BYTES;
     tail = Buffer.concat([tail, chunk.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
   });
-  return () => tail.toString("utf8").trim();
+  // A line that has lost its beginning may hold half a secret, which no mask would find.
+  return () => (isCut ? tail.subarray(tail.indexOf("\n") + 1) : tail).toString("utf8").trim();
 }

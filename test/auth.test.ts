@@ -30,7 +30,11 @@ describe("a key", () => {
     ["in the URL", "/mcp?auth_key=first-key-3f9c", {}],
     ["in the URL, escaped", "/mcp?auth_key=%66irst-key-3f9c", {}],
     ["that is the next one in a rotation", "/mcp", { authorization: "Bearer second-key-77aa" }],
-    ["beside a wrong one", "/mcp?auth_key=wrong", { authorization: "Basic x", "x-api-key": "first-key-3f9c" }],
+    [
+      "beside a wrong one",
+      "/mcp?auth_key=wrong",
+      { authorization: "Basic x", "x-api-key": "first-key-3f9c" },
+    ],
     ["as the second of two in the URL", "/mcp?auth_key=wrong&auth_key=first-key-3f9c", {}],
   ];
   for (const [what, path, headers] of good) {
@@ -51,7 +55,7 @@ describe("a key", () => {
     ["without a scheme", "/mcp", { authorization: "first-key-3f9c" }],
     ["in a parameter of another name", "/mcp?authkey=first-key-3f9c&key=first-key-3f9c", {}],
     ["in a cookie", "/mcp", { cookie: "auth_key=first-key-3f9c" }],
-    ["in the user part of the URL", "/mcp", { "x-forwarded-authorization": "Bearer first-key-3f9c" }],
+    ["in another header", "/mcp", { "x-forwarded-authorization": "Bearer first-key-3f9c" }],
   ];
   for (const [what, path, headers] of bad) {
     test(`keeps the door shut, and is not repeated: ${what}`, async (t) => {
@@ -131,7 +135,11 @@ describe("without a key", () => {
   });
 
   test("a preflight is answered", async (t) => {
-    const { fetch } = watchedHandler(t, { ...CLOSED, authKeys: KEYS, corsOrigins: ["https://app.example.com"] });
+    const { fetch } = watchedHandler(t, {
+      ...CLOSED,
+      authKeys: KEYS,
+      corsOrigins: ["https://app.example.com"],
+    });
     const headers = {
       origin: "https://app.example.com",
       "access-control-request-method": "POST",
@@ -152,53 +160,64 @@ describe("without a key", () => {
 });
 
 describe("an Origin", () => {
-  const rows: readonly (readonly [patterns: readonly string[], allowed: readonly string[], refused: readonly string[]])[] =
+  const rows: readonly (readonly [
+    patterns: readonly string[],
+    allowed: readonly string[],
+    refused: readonly string[],
+  ])[] = [
+    [[], [], ["https://app.example.com", "null", "http://localhost", "file://", "x"]],
     [
-      [[], [], ["https://app.example.com", "null", "http://localhost", "file://", "x"]],
+      ["https://app.example.com"],
+      ["https://app.example.com"],
       [
-        ["https://app.example.com"],
-        ["https://app.example.com"],
-        [
-          "http://app.example.com",
-          "https://app.example.com:8443",
-          "https://app.example.com.evil.com",
-          "https://evil.com/https://app.example.com",
-          "https://xapp.example.com",
-          "null",
-        ],
+        "http://app.example.com",
+        "https://app.example.com:8443",
+        "https://app.example.com.evil.com",
+        "https://evil.com/https://app.example.com",
+        "https://xapp.example.com",
+        "null",
       ],
+    ],
+    [
+      ["https://*.example.com"],
+      ["https://a.example.com", "https://a-1.b_2.example.com"],
       [
-        ["https://*.example.com"],
-        ["https://a.example.com", "https://a-1.b_2.example.com"],
-        [
-          "https://example.com",
-          "https://.example.com",
-          "https://evilexample.com",
-          "https://a.example.com.evil.com",
-          "https://evil.com/.example.com",
-          "https://evil.com#.example.com",
-          "https://evil.com?.example.com",
-          "https://evil.com\\.example.com",
-          "https://u@evil.com:1.example.com",
-          "https://a..example.com",
-          "https://a.example.com:8443",
-          "http://a.example.com",
-          "null",
-        ],
+        "https://example.com",
+        "https://.example.com",
+        "https://evilexample.com",
+        "https://a.example.com.evil.com",
+        "https://evil.com/.example.com",
+        "https://evil.com#.example.com",
+        "https://evil.com?.example.com",
+        "https://evil.com\\.example.com",
+        "https://u@evil.com:1.example.com",
+        "https://a..example.com",
+        "https://a.example.com:8443",
+        "http://a.example.com",
+        "null",
       ],
-      [["http://localhost:*"], ["http://localhost:3000"], ["http://localhost", "http://localhost:1@evil.com"]],
-      [["https://*.*.com"], [], ["https://evil.", "https://evil.com.", "https://a.b.com"]],
-      [["null"], ["null"], ["https://app.example.com"]],
-      [["*"], ["https://app.example.com", "null", "http://localhost:3000"], []],
-      [["https://a.com", "https://b.com"], ["https://a.com", "https://b.com"], ["https://a.com, https://b.com"]],
-    ];
+    ],
+    [["http://localhost:*"], ["http://localhost:3000"], ["http://localhost", "http://localhost:1@evil.com"]],
+    [["https://*.*.com"], [], ["https://evil.", "https://evil.com.", "https://a.b.com"]],
+    [["null"], ["null"], ["https://app.example.com"]],
+    [["*"], ["https://app.example.com", "null", "http://localhost:3000"], []],
+    [
+      ["https://a.com", "https://b.com"],
+      ["https://a.com", "https://b.com"],
+      ["https://a.com, https://b.com"],
+    ],
+  ];
   for (const [corsOrigins, allowed, refused] of rows) {
     test(`is let in and may read the answer, with ${JSON.stringify(corsOrigins)}`, async (t) => {
       const { fetch } = watchedHandler(t, { corsOrigins });
       for (const origin of allowed) {
         const response = await fetch("/mcp", ping({ origin }));
         assert.deepEqual(
-          [response.status, response.headers.get("access-control-allow-origin"), response.headers.get("vary")],
+          [
+            response.status,
+            response.headers.get("access-control-allow-origin"),
+            response.headers.get("vary"),
+          ],
           [200, origin, "Origin"],
           origin,
         );
@@ -242,7 +261,12 @@ describe("an Origin", () => {
       assert.equal(response.status, 200, origin);
       assert.equal(response.headers.get("access-control-allow-origin"), null);
     }
-    for (const origin of ["http://evil.com", "http://localhost.evil.com", "http://evil.com#localhost", "null"]) {
+    for (const origin of [
+      "http://evil.com",
+      "http://localhost.evil.com",
+      "http://evil.com#localhost",
+      "null",
+    ]) {
       await refusalOf(await fetch("/mcp", ping({ origin })), 403, -32600);
     }
   });
@@ -250,7 +274,14 @@ describe("an Origin", () => {
 
 describe("a Host header", () => {
   const allowedHosts = ["localhost", "127.0.0.1", "[::1]", "mcp.example.com"];
-  const good = ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "mcp.example.com", "mcp.example.com:443"];
+  const good = [
+    "localhost",
+    "LOCALHOST:8000",
+    "127.0.0.1:8000",
+    "[::1]:8000",
+    "mcp.example.com",
+    "mcp.example.com:443",
+  ];
   const evil = [
     "evil.com",
     "localhost.evil.com",
@@ -270,6 +301,12 @@ describe("a Host header", () => {
   test("is let in under an allowed name, with any port", async (t) => {
     const { fetch } = watchedHandler(t, { allowedHosts });
     for (const host of good) assert.equal((await fetch("/mcp", ping({ host }))).status, 200, host);
+  });
+
+  test("is let in in any case of its letters", async () => {
+    const handler = createHandler({ mcpServers: { x: { command: "x" } }, allowedHosts: ["MCP.Example.com"] });
+    const response = await handler.fetch(new Request("http://mcp.example.COM/health"));
+    assert.equal(response.status, 200);
   });
 
   test("is refused under any other, whatever is asked", async (t) => {

@@ -77,7 +77,9 @@ describe("a line of a server", () => {
   test("gives the messages of an array, and counts what is none", () => {
     const first = '{"jsonrpc":"2.0","method":"a","params":{"x":"],["}}';
     const second = '{"jsonrpc":"2.0", "id":1.0, "result":{}}';
-    const { messages, strays } = messagesOf(`[${first} , 7,${second},{"jsonrpc":"2.0","id":null,"error":{}}]`)!;
+    const { messages, strays } = messagesOf(
+      `[${first} , 7,${second},{"jsonrpc":"2.0","id":null,"error":{}}]`,
+    )!;
     assert.deepEqual(
       messages.map(({ text }) => text),
       [first, second],

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -46,7 +47,7 @@ interface Adapter {
   /** Where its servers may write. */
   readonly folder: string;
   readonly tokens: Readonly<Record<Name, string>>;
-  send(name: Name, body: object, signal?: AbortSignal): Promise<Response>;
+  readonly send: (name: Name, body: object, signal?: AbortSignal) => Promise<Response>;
   /** Resolves when no server is left. */
   quiet(withinMs?: number): Promise<void>;
   /** The entries of its TMPDIR. */
@@ -72,10 +73,11 @@ async function reasonOf(response: Response): Promise<string | undefined> {
 
 async function startAdapter(t: TestContext): Promise<Adapter> {
   const folder = await temporaryFolder(t);
-  const fixtures = NAMES.map((name) => ({ name, ...fixture(name) }));
-  const limits = (name: Name) => (name === "silent-in-call" ? { requestTimeoutMs: 200 } : {});
-  const servers = fixtures.map(({ name, command, args }) => [name, { command, args, ...limits(name) }]);
-  const tokens = Object.fromEntries(fixtures.map(({ name, token }) => [name, token])) as Adapter["tokens"];
+  const fixtures = NAMES.map((name) => [name, fixture(name)] as const);
+  const servers = fixtures.map(([name, { command, args }]) => {
+    return [name, { command, args, requestTimeoutMs: name === "silent-in-call" ? 200 : WAIT_MS }];
+  });
+  const tokens = Object.fromEntries(fixtures.map(([name, { token }]) => [name, token])) as Adapter["tokens"];
   const [config, temporary] = [join(folder, "mcp.json"), join(folder, "tmp")];
   await mkdir(temporary);
   await writeFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers), default: "counter" }));
@@ -86,8 +88,10 @@ async function startAdapter(t: TestContext): Promise<Adapter> {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const quiet = async (withinMs = WAIT_MS): Promise<void> => {
-    for (const { name, token } of fixtures)
-      await waitUntilGone(token, { withinMs, label: `${name} is gone` });
+    const gone = Object.entries(tokens).map(([name, token]) =>
+      waitUntilGone(token, { withinMs, label: `${name} is gone` }),
+    );
+    await Promise.all(gone);
   };
   t.after(async () => {
     await stop(child);
@@ -99,15 +103,29 @@ async function startAdapter(t: TestContext): Promise<Adapter> {
     folder,
     tokens,
     quiet,
-    // Without keep-alive, so that an idle connection does not count as a descriptor that was left open.
     send: (name, body, signal) =>
-      within(
-        fetch(`${url}/mcp/${name}`, { ...post(body, { connection: "close" }), ...(signal && { signal }) }),
-        WAIT_MS,
-        `an answer of ${name}`,
-      ),
+      within(postTo(`${url}/mcp/${name}`, body, signal), WAIT_MS, `an answer of ${name}`),
     temporaryFiles: () => readdir(temporary),
   };
+}
+
+/** Not fetch: that keeps connections, also after an abort, and they would count as descriptors left open. */
+function postTo(url: string, body: object, signal?: AbortSignal): Promise<Response> {
+  const { body: text, ...options } = post(body);
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { ...options, agent: false, ...(signal && { signal }) }, (incoming) => {
+      const { statusCode = 0, headers } = incoming;
+      const type = headers["content-type"] ?? "";
+      resolve(
+        new Response(incoming as AsyncIterable<Uint8Array>, {
+          status: statusCode,
+          headers: { "content-type": type },
+        }),
+      );
+    });
+    outgoing.on("error", reject);
+    outgoing.end(text);
+  });
 }
 
 function urlIn(stdout: Readable): Promise<string> {
@@ -139,7 +157,8 @@ async function atOnce(jobs: readonly (() => Promise<void>)[], limit: number): Pr
   const work = async (): Promise<void> => {
     for (const job of queue) await job();
   };
-  await Promise.all(Array.from({ length: limit }, work));
+  const results = await Promise.allSettled(Array.from({ length: limit }, work));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
 type Ending = (adapter: Adapter, index: number) => Promise<void>;
@@ -167,7 +186,7 @@ const ANSWERED: Readonly<Record<string, Ending>> = {
     assert.equal(await reasonOf(await adapter.send("silent-in-call", call("any"))), "timeout");
   },
   async "a crash"(adapter) {
-    assert.equal(await reasonOf(await adapter.send("crashes-in-call", call("any"))), "exit");
+    assert.equal(await reasonOf(await adapter.send("crashes-in-call", call("any"))), "exited");
   },
   async "an answer, from a server that ignores SIGTERM"(adapter) {
     assert.equal(await textOf(await adapter.send("ignores-sigterm", call("any"))), "ok");
@@ -200,7 +219,7 @@ const ABANDONED: Readonly<Record<string, Ending>> = {
     const events = readEvents(await adapter.send("progress", body, client.signal));
     await within(events.next(), WAIT_MS, "the first message");
     client.abort();
-    await assert.rejects(drain(events), { name: "AbortError" });
+    await assert.rejects(drain(events));
   },
   async "the client goes in the middle of a big answer"(adapter) {
     const client = new AbortController();
@@ -253,7 +272,10 @@ test("the adapter as a process of its own", async (t) => {
     const job = async (): Promise<void> => {
       texts.push(await textOf(await adapter.send("counter", call("count"))));
     };
-    await atOnce(Array.from({ length: 50 }).fill(job) as (typeof job)[], AT_ONCE);
+    await atOnce(
+      Array.from({ length: 50 }, () => job),
+      AT_ONCE,
+    );
     assert.deepEqual(texts, Array.from({ length: 50 }).fill("1"));
   });
 

@@ -107,7 +107,7 @@ describe("a lifetime goes on", () => {
   for (const ms of [2 ** 31, Number.MAX_SAFE_INTEGER, Infinity]) {
     test(`with a limit of ${ms} milliseconds, which a timer of Node cannot hold`, async (t) => {
       const { lifetime } = setUp({ deadline: Date.now() + ms });
-      t.after(lifetime.dispose);
+      t.after(() => lifetime.dispose());
       lifetime.endAfter(ms, new MayflyError("REQUEST_TIMEOUT"));
       // Node takes such a time for one millisecond, and timers of the same time fire in their order.
       await new Promise((resolve) => setTimeout(resolve, 1));

@@ -5,7 +5,12 @@ import { deferred, once, settlesWithin } from "../lib/promises.ts";
 import { within } from "./support/deadline.ts";
 
 describe("settlesWithin", () => {
-  const rows: readonly (readonly [what: string, promise: () => Promise<unknown>, ms: number, result: boolean])[] = [
+  const rows: readonly (readonly [
+    what: string,
+    promise: () => Promise<unknown>,
+    ms: number,
+    result: boolean,
+  ])[] = [
     ["says yes to a promise that resolves", () => Promise.resolve(), 60_000, true],
     ["says yes to a promise that rejects", () => Promise.reject(new Error("no")), 60_000, true],
     ["says no to a promise that takes longer", () => deferred().promise, 1, false],

@@ -130,11 +130,19 @@ test("ten thousand random objects are edited as JSON.parse would have it", () =>
     const value = randomValue(random, 2);
     const { [key]: _deleted, ...others } = object;
     const context = `round ${round}: ${key} in ${text}`;
-    assert.deepEqual(JSON.parse(setMember(text, key, value)), { ...object, [key]: JSON.parse(value) }, context);
+    assert.deepEqual(
+      JSON.parse(setMember(text, key, value)),
+      { ...object, [key]: JSON.parse(value) },
+      context,
+    );
     assert.deepEqual(JSON.parse(deleteMember(text, key)), others, context);
     const edited = key in object ? { ...object, [key]: [object[key]] } : object;
     assert.deepEqual(JSON.parse(editMember(text, key, (old) => `[${old}]`)), edited, context);
-    assert.equal(setMember(text, key, memberText(text, key) ?? "0").startsWith(text.slice(0, 1)), true, context);
+    assert.equal(
+      setMember(text, key, memberText(text, key) ?? "0").startsWith(text.slice(0, 1)),
+      true,
+      context,
+    );
     assert.deepEqual(
       elements(`[${text},${value}]`).map((element) => JSON.parse(element) as Json),
       [object, JSON.parse(value)],
@@ -182,8 +190,16 @@ function randomObject(random: () => number, depth: number): string {
   return `${pick(random, SPACES)}{${body}${pick(random, SPACES)}}${pick(random, SPACES)}`;
 }
 
-function spaced(random: () => number, open: string, slots: readonly string[], close: string, depth: number): string {
-  const values = slots.map(() => pick(random, SPACES) + randomValue(random, depth - 1) + pick(random, SPACES));
+function spaced(
+  random: () => number,
+  open: string,
+  slots: readonly string[],
+  close: string,
+  depth: number,
+): string {
+  const values = slots.map(
+    () => pick(random, SPACES) + randomValue(random, depth - 1) + pick(random, SPACES),
+  );
   return `${open}${values.join(",")}${pick(random, SPACES)}${close}`;
 }
 

@@ -23,7 +23,10 @@ interface Bad {
 }
 
 /** A body that is sent as these bytes. */
-function bytes(body: BodyInit, headers: Readonly<Record<string, string>> = {}): RequestInit {
+function bytes(
+  body: NonNullable<RequestInit["body"]> | null,
+  headers: Readonly<Record<string, string>> = {},
+): RequestInit {
   return { ...post("", headers), body };
 }
 
@@ -41,7 +44,9 @@ function batch(...elements: readonly (object | string)[]): string {
 }
 
 function meta(value: unknown, method = "tools/list"): object {
-  return request(method, { _meta: { [VERSION_KEY]: value, "io.modelcontextprotocol/clientCapabilities": {} } });
+  return request(method, {
+    _meta: { [VERSION_KEY]: value, "io.modelcontextprotocol/clientCapabilities": {} },
+  });
 }
 
 function check(group: string, rows: readonly Bad[]): void {
@@ -63,7 +68,14 @@ function check(group: string, rows: readonly Bad[]): void {
 check("a path", [
   { what: "that nothing is at", path: "/", init: post(LIST), status: 404, code: -32600 },
   { what: "below the server", path: "/mcp/echo/x", init: post(LIST), status: 404, code: -32600 },
-  { what: "of HTTP+SSE", path: "/sse", init: { method: "GET" }, status: 404, code: -32600, message: /at \/mcp$/ },
+  {
+    what: "of HTTP+SSE",
+    path: "/sse",
+    init: { method: "GET" },
+    status: 404,
+    code: -32600,
+    message: /at \/mcp$/,
+  },
   { what: "of its messages", path: "/messages?session_id=1", init: post(LIST), status: 404, code: -32600 },
   {
     what: "with an unknown server",
@@ -74,7 +86,14 @@ check("a path", [
     id: "1",
     message: /"nobody"/,
   },
-  { what: "with a name of every object", path: "/mcp/constructor", init: post(LIST), status: 404, code: -32600, id: "1" },
+  {
+    what: "with a name of every object",
+    path: "/mcp/constructor",
+    init: post(LIST),
+    status: 404,
+    code: -32600,
+    id: "1",
+  },
   {
     what: "with a URL parameter",
     path: "/mcp?GITHUB_TOKEN=s3cret",
@@ -96,9 +115,13 @@ check("a path", [
 ]);
 
 check("a media type", [
-  ...["text/plain", "application/jsonx", "application/json-rpc", "x/application/json", "text/plain, application/json"].map(
-    (type) => ({ what: type, init: post(PING, { "content-type": type }), status: 415, code: -32600 }),
-  ),
+  ...[
+    "text/plain",
+    "application/jsonx",
+    "application/json-rpc",
+    "x/application/json",
+    "text/plain, application/json",
+  ].map((type) => ({ what: type, init: post(PING, { "content-type": type }), status: 415, code: -32600 })),
   {
     what: "text/plain with a weight of nothing before application/json",
     init: post(PING, { "content-type": "text/plain;q=0, application/json" }),
@@ -114,15 +137,24 @@ check("a media type", [
 ]);
 
 check("an Accept header", [
-  ...["text/html", "image/*", "", "application/json;q=0", "text/event-stream; q=0.000, application/json;q=0.0"].map(
-    (accept) => ({ what: JSON.stringify(accept), init: post(PING, { accept }), status: 406, code: -32600 }),
-  ),
+  ...[
+    "text/html",
+    "image/*",
+    "",
+    "application/json;q=0",
+    "text/event-stream; q=0.000, application/json;q=0.0",
+  ].map((accept) => ({
+    what: JSON.stringify(accept),
+    init: post(PING, { accept }),
+    status: 406,
+    code: -32600,
+  })),
 ]);
 
 check("a body", [
   { what: "that is empty", init: post(""), status: 400, code: -32700, message: /it is empty/ },
   { what: "of space", init: post(" \n"), status: 400, code: -32700, message: /it is empty/ },
-  { what: "that is absent", init: bytes(null as never), status: 400, code: -32700, message: /it is empty/ },
+  { what: "that is absent", init: bytes(null), status: 400, code: -32700, message: /it is empty/ },
   { what: "that is half a message", init: post(LIST.slice(0, -1)), status: 400, code: -32700 },
   { what: "with two messages", init: post(LIST + LIST), status: 400, code: -32700 },
   { what: "with a comment", init: post(`${LIST}//`), status: 400, code: -32700 },
@@ -147,12 +179,26 @@ check("a body", [
 
 check("what is no message", [
   ...["null", "1", '"text"', "true", "{}", '{"jsonrpc":"2.0"}', '{"jsonrpc":"2.0","id":null,"result":1}'].map(
-    (text) => ({ what: text, init: post(text), status: 400, code: -32600, message: /^Not a JSON-RPC message: / }),
+    (text) => ({
+      what: text,
+      init: post(text),
+      status: 400,
+      code: -32600,
+      message: /^Not a JSON-RPC message: /,
+    }),
   ),
   { what: "an old version", init: post(LIST.replace("2.0", "1.0")), status: 400, code: -32600, id: "1" },
   { what: "a method that is no text", init: post('{"jsonrpc":"2.0","id":"x","method":1}'), ...bad('"x"') },
-  { what: "params that are an array", init: post('{"jsonrpc":"2.0","id":2,"method":"a","params":[]}'), ...bad("2") },
-  { what: "params that are null", init: post('{"jsonrpc":"2.0","id":2,"method":"a","params":null}'), ...bad("2") },
+  {
+    what: "params that are an array",
+    init: post('{"jsonrpc":"2.0","id":2,"method":"a","params":[]}'),
+    ...bad("2"),
+  },
+  {
+    what: "params that are null",
+    init: post('{"jsonrpc":"2.0","id":2,"method":"a","params":null}'),
+    ...bad("2"),
+  },
   { what: "a response", init: post('{"jsonrpc":"2.0","id":1,"result":{}}'), status: 400, code: -32600 },
   { what: "an error", init: post('{"jsonrpc":"2.0","id":1,"error":{"code":1}}'), status: 400, code: -32600 },
   {
@@ -177,7 +223,9 @@ check("an id", [
   ...['"a"', '""', '"\\u0061\\"}"', "0", "-1", "9007199254740993", "1.0", "1E2"].map((id) => ({
     what: `${id}, which comes back as it was written`,
     init: withId(id),
-    ...bad(id),
+    status: 400,
+    code: -32600,
+    id,
   })),
   ...["1.5", "true", "null", "{}", "[1]", "1e400"].map((id) => ({
     what: `${id}, which is none`,
@@ -221,7 +269,8 @@ check("a version header", [
     status: 400,
     code: -32602,
     id: "1",
-    message: /lacks io\.modelcontextprotocol\/protocolVersion and io\.modelcontextprotocol\/clientCapabilities/,
+    message:
+      /lacks io\.modelcontextprotocol\/protocolVersion and io\.modelcontextprotocol\/clientCapabilities/,
   },
   ...["2027-01-01", "2026-07-28, 2025-06-18", "latest"].map((value) => ({
     what: `${value}, which is later as text`,
@@ -240,7 +289,11 @@ check("a version header", [
 ]);
 
 for (const requested of ["2026-07-28", "2099-01-01", "2025-11-25", 7]) {
-  for (const headers of [{}, { "mcp-protocol-version": "2026-07-28" }, { "mcp-protocol-version": "2025-11-25" }]) {
+  for (const headers of [
+    {},
+    { "mcp-protocol-version": "2026-07-28" },
+    { "mcp-protocol-version": "2025-11-25" },
+  ]) {
     test(`a modern envelope with ${requested} and ${JSON.stringify(headers)} is told what is supported`, async (t) => {
       const handler = watchedHandler(t);
       for (const method of ["tools/list", "server/discover", "ping"]) {
@@ -255,10 +308,33 @@ for (const requested of ["2026-07-28", "2099-01-01", "2025-11-25", 7]) {
 
 check("a batch", [
   { what: "that is empty", init: post("[]"), status: 400, code: -32600, message: /it is empty/ },
-  { what: "of 101", init: post(batch(...many(101))), status: 400, code: -32600, message: /more than 100 elements/ },
-  { what: "with initialize", init: post(batch(initialize())), status: 400, code: -32600, message: /must stand alone/ },
-  { what: "with a response", init: post(batch(PING, { jsonrpc: "2.0", id: 2, result: {} })), status: 400, code: -32600 },
-  { what: "with the same id twice", init: post(batch(LIST, PING)), status: 400, code: -32600, message: /the same id/ },
+  {
+    what: "of 101",
+    init: post(batch(...many(101))),
+    status: 400,
+    code: -32600,
+    message: /more than 100 elements/,
+  },
+  {
+    what: "with initialize",
+    init: post(batch(initialize())),
+    status: 400,
+    code: -32600,
+    message: /must stand alone/,
+  },
+  {
+    what: "with a response",
+    init: post(batch(PING, { jsonrpc: "2.0", id: 2, result: {} })),
+    status: 400,
+    code: -32600,
+  },
+  {
+    what: "with the same id twice",
+    init: post(batch(LIST, PING)),
+    status: 400,
+    code: -32600,
+    message: /the same id/,
+  },
   {
     what: "with ids that no program can tell apart",
     init: post(batch(LIST.replace("1", "9007199254740992"), LIST.replace("1", "9007199254740993"))),
@@ -298,14 +374,16 @@ check("initialize", [
 ]);
 
 check("a session token of ours", [
-  ...["1.", "1.x", "1.e30", `1.${"A".repeat(3000)}`, `1.${base64url('{"ci":{},"cap":{},"v":"1"}')}`].map((token) => ({
-    what: `that cannot be read: ${token.slice(0, 20)}`,
-    init: post(LIST, { "mcp-session-id": token }),
-    status: 404,
-    code: -32600,
-    id: "1",
-    message: /initialize again/,
-  })),
+  ...["1.", "1.x", "1.e30", `1.${"A".repeat(3000)}`, `1.${base64url('{"ci":{},"cap":{},"v":"1"}')}`].map(
+    (token) => ({
+      what: `that cannot be read: ${token.slice(0, 20)}`,
+      init: post(LIST, { "mcp-session-id": token }),
+      status: 404,
+      code: -32600,
+      id: "1",
+      message: /initialize again/,
+    }),
+  ),
 ]);
 
 function base64url(text: string): string {
@@ -357,7 +435,10 @@ describe("what is accepted", () => {
     test(`${method}, and it is told to be unavailable`, async (t) => {
       const handler = watchedHandler(t);
       const { error } = (await answered(handler, post(request(method, {})))) as { error: object };
-      assert.deepEqual(error, { code: -32601, message: `${method} is not available over a stateless connection` });
+      assert.deepEqual(error, {
+        code: -32601,
+        message: `${method} is not available over a stateless connection`,
+      });
       assert.deepEqual(handler.started(), NOTHING);
     });
   }
@@ -372,7 +453,10 @@ describe("what is accepted", () => {
     test(`${what}, with 202, no body and no process`, async (t) => {
       const handler = watchedHandler(t);
       const response = await handler.fetch("/mcp", init);
-      assert.deepEqual([response.status, response.body, response.headers.get("content-type")], [202, null, null]);
+      assert.deepEqual(
+        [response.status, response.body, response.headers.get("content-type")],
+        [202, null, null],
+      );
       assert.deepEqual(handler.started(), NOTHING);
     });
   }
@@ -390,13 +474,20 @@ describe("what is accepted", () => {
 
   test("a call, which is what starts a process", async (t) => {
     const handler = watchedHandler(t);
-    await answered(handler, post(call("echo"), { "mcp-session-id": "foreign" }), "/servers/echo/mcp?auth_key=");
+    await answered(
+      handler,
+      post(call("echo"), { "mcp-session-id": "foreign" }),
+      "/servers/echo/mcp?auth_key=",
+    );
     assert.deepEqual(handler.started(), { processes: 1, messages: 5 });
   });
 
   test("a batch of one hundred", async (t) => {
     const handler = watchedHandler(t);
-    const answers = (await answered(handler, post(batch(...many(100)), { accept: "application/json" }))) as object[];
+    const answers = (await answered(
+      handler,
+      post(batch(...many(100)), { accept: "application/json" }),
+    )) as object[];
     assert.equal(answers.length, 100);
     assert.equal(handler.started().processes, 1);
   });
@@ -428,6 +519,25 @@ test("a body that grows beyond the limit is not read any further", async (t) => 
   assert.deepEqual(handler.started(), NOTHING);
 });
 
+test("a body that breaks off belongs to a client that has gone, and is no error of ours", async (t) => {
+  const errors: unknown[] = [];
+  const none = (): void => undefined;
+  const logger = {
+    debug: none,
+    info: none,
+    warn: none,
+    error: (...entry: unknown[]) => void errors.push(entry),
+  };
+  const handler = watchedHandler(t, { logger });
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(Buffer.from(LIST.slice(0, 10))),
+    pull: (controller) => controller.error(new Error("aborted")),
+  });
+  const response = await handler.fetch("/mcp", { ...bytes(body), duplex: "half" });
+  assert.deepEqual([response.status, response.body, errors], [499, null, []]);
+  assert.deepEqual(handler.started(), NOTHING);
+});
+
 test("a body of just the limit is read", async (t) => {
   const handler = watchedHandler(t, { maxBodyBytes: 4096 });
   const response = await handler.fetch("/mcp", post(PING.padEnd(4096)));
@@ -447,4 +557,13 @@ test("what a caller chose is shortened before it comes back", async (t) => {
   const name = "x".repeat(1000);
   const [{ error }] = await refusalOf(await handler.fetch(`/mcp?${name}=1`, post(LIST)), 400, -32600);
   assert.ok(error.message.includes(`"${"x".repeat(128)}…"`), error.message);
+});
+
+test("capabilities nested too deep to be written again cross as they are, without a session token", async (t) => {
+  const handler = watchedHandler(t);
+  const deep = `{"experimental":{"x":${"[".repeat(30_000)}${"]".repeat(30_000)}}}`;
+  const params = `{"protocolVersion":"2025-11-25","capabilities":${deep},"clientInfo":{"name":"x","version":"1"}}`;
+  const body = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":${params}}`;
+  const response = await handler.fetch("/mcp", post(body, { accept: "application/json" }));
+  assert.deepEqual([response.status, response.headers.get("mcp-session-id")], [200, null]);
 });

@@ -21,6 +21,7 @@ describe("the tail of a stream", () => {
     ["is empty for an empty stream", [], ""],
     ["is all of a short one, without space around it", ["\n a", " b\n", "\n"], "a b"],
     ["is the last 8 KiB of one long chunk", ["a".repeat(KEPT) + "b".repeat(KEPT)], "b".repeat(KEPT)],
+    ["begins with a whole line", ["a secr", "et\n", "b".repeat(KEPT - 3)], "b".repeat(KEPT - 3)],
     ["is the last 8 KiB of many chunks", ["x".repeat(KEPT), "y", "z"], `${"x".repeat(KEPT - 2)}yz`],
   ];
   for (const [what, chunks, tail] of rows) {

@@ -3,7 +3,7 @@ import { Command } from "commander";
 
 import { ConfigurationError } from "../configuration/error.ts";
 import { MAYFLY } from "../version.ts";
-import { joinEnvPairs } from "./arguments.ts";
+import { joinEnvPairs, withCommand } from "./arguments.ts";
 import { buildCommand } from "./build.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -16,7 +16,7 @@ const program = new Command("mayfly")
   .description("Put any stdio MCP server behind stateless streamable HTTP: one request, one process.")
   .version(MAYFLY.version)
   .enablePositionalOptions()
-  .addCommand(serve, { isDefault: true })
+  .addCommand(serve)
   .addCommand(build);
 
 for (const command of [program, serve, build]) {
@@ -24,7 +24,7 @@ for (const command of [program, serve, build]) {
 }
 
 try {
-  await program.parseAsync(joinEnvPairs(process.argv.slice(2), serve.options), { from: "user" });
+  await program.parseAsync(joinEnvPairs(withCommand(process.argv.slice(2)), serve.options), { from: "user" });
 } catch (error) {
   console.error(`mayfly: ${(error as Error).message}`);
   process.exitCode = error instanceof ConfigurationError ? USAGE : 1;

@@ -71,7 +71,10 @@ describe("the configuration", () => {
     await setUp(t);
     const missing = new ConfigurationError("other/no.json: cannot be read (ENOENT)");
     assert.throws(() => findConfig({}, "other/no.json"), { name: missing.name, message: missing.message });
-    assert.throws(() => findConfig({ MCP_CONFIG: "other" }), /^ConfigurationError: other: cannot be read \(EISDIR\)$/);
+    assert.throws(
+      () => findConfig({ MCP_CONFIG: "other" }),
+      /^ConfigurationError: other: cannot be read \(EISDIR\)$/,
+    );
   });
 
   test("with an error names the file as it was asked for", async (t) => {

@@ -35,6 +35,9 @@ describe("JSON with comments", () => {
 
   test("is refused with line and column, counted as in the file", () => {
     const text = '{\n  // a comment of some length\n  "a": 1,\n  /* two */ b: 2\n}';
-    assert.throws(() => parseJsonc(text, "mcp.json"), new ConfigurationError("mcp.json:4:13: not valid JSON"));
+    assert.throws(
+      () => parseJsonc(text, "mcp.json"),
+      new ConfigurationError("mcp.json:4:13: not valid JSON"),
+    );
   });
 });

@@ -49,7 +49,15 @@ describe("mcp.json", () => {
       servers: {},
       globalShortcut: "",
       mcpServers: {
-        a: { command: "x", type: "stdio", autoApprove: [], timeout: 60, description: "", alwaysAllow: [], envFile: "" },
+        a: {
+          command: "x",
+          type: "stdio",
+          autoApprove: [],
+          timeout: 60,
+          description: "",
+          alwaysAllow: [],
+          envFile: "",
+        },
       },
     };
     assert.deepEqual(parse(file), { mcpServers: { a: { command: "x", args: [], env: {} } } });
@@ -134,7 +142,10 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [server({ args: ["a", 1] }), "mcp.json: mcpServers.a.args[1]: expected string"],
     [server({ env: { PORT: 1 } }), "mcp.json: mcpServers.a.env.PORT: expected string"],
     [server({ disabled: "true" }), "mcp.json: mcpServers.a.disabled: expected boolean"],
-    [server({ requestTimeoutMs: 0 }), "mcp.json: mcpServers.a.requestTimeoutMs: expected more than 0 milliseconds"],
+    [
+      server({ requestTimeoutMs: 0 }),
+      "mcp.json: mcpServers.a.requestTimeoutMs: expected more than 0 milliseconds",
+    ],
     [
       server({ startTimeoutMs: 1.5 }),
       "mcp.json: mcpServers.a.startTimeoutMs: expected a whole number of milliseconds",
@@ -152,10 +163,14 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [server({ dissabled: true }), did("dissabled", "disabled")],
     [server({ allowenv: [] }), did("allowenv", "allowEnv")],
     [server({ tool: {} }), did("tool", "tools")],
-    [server({ args: 1, cwd: 1 }), "mcp.json: mcpServers.a.args: expected array; mcp.json: mcpServers.a.cwd: expected string"],
+    [
+      server({ args: 1, cwd: 1 }),
+      "mcp.json: mcpServers.a.args: expected array; mcp.json: mcpServers.a.cwd: expected string",
+    ],
   ];
   for (const [file, message] of rows) {
-    test(`: ${JSON.stringify(file)}`, () => assert.throws(() => parse(file), new ConfigurationError(message)));
+    test(`: ${JSON.stringify(file)}`, () =>
+      assert.throws(() => parse(file), new ConfigurationError(message)));
   }
 
   test(": what is not JSON", () => {
@@ -174,7 +189,10 @@ describe("MCP_SERVER_CONFIG", () => {
     });
   });
 
-  for (const text of ['{"mcpServers":{"a":{"command":"${X}"}}}', '\n // why\n{"mcpServers":{"a":{"command":"${X}"}}}']) {
+  for (const text of [
+    '{"mcpServers":{"a":{"command":"${X}"}}}',
+    '\n // why\n{"mcpServers":{"a":{"command":"${X}"}}}',
+  ]) {
     test(`may be the text of an mcp.json: ${JSON.stringify(text)}`, () => {
       const { mcpServers } = parseMcpServerConfig(text, { X: "1" });
       assert.deepEqual(mcpServers, { a: { command: "1", args: [], env: {} } });

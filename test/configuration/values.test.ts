@@ -19,10 +19,26 @@ describe("list", () => {
 
 describe("wholeNumber", () => {
   test("reads decimal digits from the smallest number up", () => {
-    assert.deepEqual([wholeNumber("1", "n"), wholeNumber("0065536", "n"), wholeNumber("0", "n", 0)], [1, 65536, 0]);
+    assert.deepEqual(
+      [wholeNumber("1", "n"), wholeNumber("0065536", "n"), wholeNumber("0", "n", 0)],
+      [1, 65536, 0],
+    );
   });
 
-  for (const text of ["", "0", "-1", "+1", "1.0", "1e3", "0x10", " 1", "1 ", "ten", "NaN", "9007199254740993"]) {
+  for (const text of [
+    "",
+    "0",
+    "-1",
+    "+1",
+    "1.0",
+    "1e3",
+    "0x10",
+    " 1",
+    "1 ",
+    "ten",
+    "NaN",
+    "9007199254740993",
+  ]) {
     test(`refuses ${JSON.stringify(text)} and says what it is for`, () => {
       const message = `--port: expected a whole number of at least 1, found "${text}"`;
       assert.throws(() => wholeNumber(text, "--port"), new ConfigurationError(message));

@@ -9,9 +9,9 @@ import { waitUntilGone } from "./processes.ts";
 
 /** A handler over the fixture `echo`, which tells what was started. */
 export interface Watched {
-  fetch(path: string, init?: RequestInit): Promise<Response>;
+  readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
   /** How many processes were started, and how many messages went to or came from them. */
-  started(): { readonly processes: number; readonly messages: number };
+  readonly started: () => { readonly processes: number; readonly messages: number };
 }
 
 /** The handler is closed after the test, and leaves no process. */
@@ -49,7 +49,11 @@ export interface Refusal {
 }
 
 /** The answer as text, which must be a JSON-RPC error with these codes, and nothing of a cache or a stream. */
-export async function refusalOf(response: Response, status: number, code: number): Promise<[Refusal, string]> {
+export async function refusalOf(
+  response: Response,
+  status: number,
+  code: number,
+): Promise<[Refusal, string]> {
   const text = await response.text();
   assert.equal(response.status, status, text);
   assert.equal(response.headers.get("content-type"), "application/json");

@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { promisify } from "node:util";
+
+import { runCommand, startServing } from "../support/command.ts";
+import { until, within } from "../support/deadline.ts";
+import { temporaryFolder } from "../support/files.ts";
+import { fixture, testToken } from "../support/fixture.ts";
+import { waitUntilGone } from "../support/processes.ts";
+import { call, post, request } from "../support/rpc.ts";
+
+const WAIT_MS = 15_000;
+
+interface Answer {
+  readonly id?: unknown;
+  readonly result?: { readonly content?: readonly { readonly text: string }[] };
+  readonly error?: { readonly message: string; readonly data?: { readonly reason?: string } };
+}
+
+async function ask(url: string, body: object, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await within(fetch(url, post(body, headers)), WAIT_MS, `an answer of ${url}`);
+  return (await response.json()) as Answer;
+}
+
+async function toolText(url: string, name: string, headers: Record<string, string> = {}): Promise<string> {
+  const { result, error } = await ask(url, call(name), headers);
+  return result?.content?.[0]?.text ?? JSON.stringify(error);
+}
+
+interface ChildState {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** What the fixture `environment` says about itself. */
+async function stateOf(url: string, headers: Record<string, string> = {}): Promise<ChildState> {
+  return JSON.parse(await toolText(`${url}/mcp`, "environment", headers)) as ChildState;
+}
+
+async function configFile(t: TestContext, config: unknown, name = "servers.json"): Promise<string> {
+  const file = join(await temporaryFolder(t), name);
+  await writeFile(file, typeof config === "string" ? config : JSON.stringify(config));
+  return file;
+}
+
+const WAYS = [
+  ["after --", (words: readonly string[]) => ["--", ...words]],
+  ["without --", (words: readonly string[]) => [...words]],
+  ["after serve and --", (words: readonly string[]) => ["serve", "--", ...words]],
+] as const;
+
+for (const [where, written] of WAYS) {
+  test(`a command line ${where} is served, and its URL is printed`, async (t) => {
+    const { command, args, token } = fixture("counter", "-e", "--port", "-h", "--version");
+    const { url } = await startServing(t, written([command, ...args]), { token });
+    assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal(await toolText(`${url}/mcp`, "count"), "1");
+    assert.equal(await toolText(`${url}/mcp`, "count"), "1");
+  });
+}
+
+test("a configuration file is served, and paths in it start from its folder", async (t) => {
+  const [counter, environment] = [fixture("counter"), fixture("environment")];
+  const mcpServers = {
+    one: { command: counter.command, args: counter.args },
+    two: { command: environment.command, args: environment.args, cwd: "." },
+  };
+  const file = await configFile(t, { mcpServers, default: "one" });
+  const { url } = await startServing(t, ["--config", file], { token: counter.token });
+  t.after(() => waitUntilGone(environment.token));
+  assert.equal(await toolText(`${url}/mcp`, "count"), "1");
+  const { cwd } = JSON.parse(await toolText(`${url}/mcp/two`, "environment")) as ChildState;
+  assert.equal(join(cwd, "servers.json"), file);
+});
+
+test("./mcp.json and MCP_CONFIG are found without an option", async (t) => {
+  const { command, args, token } = fixture("counter");
+  const file = await configFile(t, { mcpServers: { one: { command, args } } }, "mcp.json");
+  const found = await startServing(t, [], { cwd: join(file, "..") });
+  assert.equal(await toolText(`${found.url}/mcp`, "count"), "1");
+  const named = await startServing(t, [], { env: { MCP_CONFIG: file }, token });
+  assert.equal(await toolText(`${named.url}/mcp`, "count"), "1");
+});
+
+test("MCP_SERVER_CONFIG may be a command line, with quotes and without a shell", async (t) => {
+  const { command, args, token } = fixture("environment", "a b", "$HOME");
+  const words = [command, ...args].map((word) => `'${word}'`).join(" ");
+  const { url } = await startServing(t, [], { env: { MCP_SERVER_CONFIG: words }, token });
+  const { argv } = JSON.parse(await toolText(`${url}/mcp`, "environment")) as { argv: string[] };
+  assert.deepEqual(argv.slice(-2), ["a b", "$HOME"]);
+});
+
+test("MCP_SERVER_CONFIG may be a configuration, and --config wins over it", async (t) => {
+  const [counter, environment] = [fixture("counter"), fixture("environment")];
+  const configOf = ({ command, args }: typeof counter) => ({ mcpServers: { it: { command, args } } });
+  const env = { MCP_SERVER_CONFIG: JSON.stringify(configOf(counter)) };
+  const variable = await startServing(t, [], { env, token: counter.token });
+  assert.equal(await toolText(`${variable.url}/mcp`, "count"), "1");
+  const file = await configFile(t, configOf(environment));
+  const option = await startServing(t, ["--config", file], { env, token: environment.token });
+  assert.ok("PATH" in (await stateOf(option.url)).env);
+});
+
+test("a server inherits a short list of variables, what -e gives it, and nothing else", async (t) => {
+  const { command, args, token } = fixture("environment");
+  const env = { TZ: "UTC", LANG: "C", LC_ALL: "C", UNRELATED: "no", NODE_OPTIONS: "", AUTH_KEY: "k3y" };
+  const given = ["-e", "A=1=2", "-e", "B", "two words", "--env", "C="];
+  const { url } = await startServing(t, [...given, "--", command, ...args], { env, token });
+  const state = await stateOf(url, { "x-api-key": "k3y" });
+  assert.deepEqual(Object.keys(state.env).toSorted(), [
+    "A",
+    "B",
+    "C",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "TZ",
+  ]);
+  assert.deepEqual([state.env["A"], state.env["B"], state.env["C"]], ["1=2", "two words", ""]);
+});
+
+const OWN = {
+  AUTH_KEY: "k3y",
+  ALLOW_ANONYMOUS: "false",
+  PORT: "1",
+  HOST: "127.0.0.1",
+  LOG_LEVEL: "warn",
+  SPARES: "0",
+  MAX_PROCESSES: "4",
+};
+
+test("--pass-env hands on names and prefixes, and with * everything but Mayfly's own", async (t) => {
+  const { command, args, token } = fixture("environment");
+  const env = { ...OWN, ONE: "1", MANY_A: "a", MANY_B: "b", OTHER: "o" };
+  const headers = { "x-api-key": "k3y" };
+  const named = ["--pass-env", "ONE,MANY_*", "--", command, ...args];
+  const some = await stateOf((await startServing(t, named, { env })).url, headers);
+  assert.deepEqual(Object.keys(some.env).toSorted(), ["HOME", "MANY_A", "MANY_B", "ONE", "PATH"]);
+  const options = { env: { ...env, PASS_ENV: "*" }, token };
+  const all = await stateOf((await startServing(t, ["--", command, ...args], options)).url, headers);
+  const names = ["HOME", "MANY_A", "MANY_B", "ONE", "OTHER", "PATH"];
+  assert.deepEqual(Object.keys(all.env).toSorted(), names);
+  assert.ok(!JSON.stringify(all).includes("k3y"), "the key reached the server");
+});
+
+test("--cwd and --shell say where and how the command runs", async (t) => {
+  const { command, args, token } = fixture("environment");
+  const folder = await temporaryFolder(t);
+  const line = `SUM=$((20 + 3)) exec ${[command, ...args].map((word) => `'${word}'`).join(" ")}`;
+  const options = { env: { SHELL: "/bin/sh" }, token };
+  const { url } = await startServing(t, ["--shell", "--cwd", folder, "--", line], options);
+  const { cwd, env } = await stateOf(url);
+  assert.deepEqual([cwd, env["SUM"]], [folder, "23"]);
+});
+
+for (const key of [undefined, "a k3y; with $signs"]) {
+  test(`the printed example works in a shell ${key === undefined ? "without" : "with"} a key`, async (t) => {
+    const token = testToken();
+    const { command, args } = fixture("echo");
+    const env: Record<string, string> = key === undefined ? {} : { AUTH_KEY: key };
+    const words = ["--", command, args[0] ?? "", `--token=${token}`, "it's"];
+    const { example, url, stdout } = await startServing(t, words, { env, token });
+    const line = await example();
+    assert.ok(line.includes(url));
+    if (key !== undefined) assert.ok(!stdout().includes(key), "the key was printed");
+    const shell = { env: { PATH: process.env["PATH"], ...env }, timeout: WAIT_MS };
+    const answer = JSON.parse((await promisify(execFile)("sh", ["-c", line], shell)).stdout) as Answer;
+    assert.deepEqual([answer.id, answer.error], [1, undefined]);
+  });
+}
+
+test("the printed example calls a tool that needs nothing but text", async (t) => {
+  const root = join(import.meta.dirname, "..", "..");
+  const token = testToken();
+  const words = ["--", "npx", "-y", "@modelcontextprotocol/server-everything", "stdio", `--token=${token}`];
+  const { example } = await startServing(t, words, { cwd: root, token });
+  const { stdout } = await promisify(execFile)("sh", ["-c", await example()], { timeout: WAIT_MS });
+  assert.equal((JSON.parse(stdout) as Answer).result?.content?.[0]?.text, "Echo: hello");
+});
+
+test("a server that cannot run does not stop the others, and its reason is in the log", async (t) => {
+  const [broken, counter] = [fixture("crashes-at-start"), fixture("counter")];
+  const mcpServers = {
+    broken: { command: broken.command, args: broken.args },
+    counter: { command: counter.command, args: counter.args },
+  };
+  const file = await configFile(t, { mcpServers });
+  const { url, stderr } = await startServing(t, ["--config", file], { token: counter.token });
+  assert.equal(await toolText(`${url}/mcp/counter`, "count"), "1");
+  await until(() => stderr().includes("cannot go on"), { withinMs: WAIT_MS, label: stderr });
+});
+
+test("a port in use is an error that names it, with exit code 1", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { command, args, token } = fixture("counter");
+  const words = ["--port", String(port), "--", command, ...args];
+  const { code, stdout, stderr } = await runCommand(t, words, { token });
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, new RegExp(`^mayfly: .*in use.*\\b${port}$`, "m"));
+  assert.doesNotMatch(stderr, /^\s+at /m);
+});
+
+const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr: RegExp])[] = [
+  ["an unknown option", ["--prot", "1", "--", "node"], /unknown option '--prot'[^]*Usage: mayfly serve/],
+  ["an option without its value", ["--port"], /'--port <number>' argument missing[^]*Usage: /],
+  ["a port that is no number", ["--port", "x", "--", "node"], /^mayfly: --port: .*found "x"$/m],
+  ["a limit of nothing", ["--max-body", "0", "--", "node"], /^mayfly: --max-body: .*found "0"$/m],
+  ["an unknown level", ["--log-level", "loud", "--", "node"], /^mayfly: .*found "loud"$/m],
+  ["a variable without a value", ["--env", "A", "--", "node"], /^mayfly: --env: expected NAME=VALUE/m],
+  ["spares", ["--spares", "2", "--", "node"], /^mayfly: --spares: this version supports 0$/m],
+  [
+    "the URL of a server",
+    ["https://example.com/mcp"],
+    /^mayfly: https:\/\/example\.com\/mcp: .*not supported/m,
+  ],
+  ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: passEnv: AUTH_KEY/m],
+  ["a folder without anything to serve", [], /^Usage: mayfly serve/m],
+  ["a missing file", ["--config", "no-such.json"], /^mayfly: no-such\.json: cannot be read \(ENOENT\)$/m],
+];
+
+for (const [what, args, message] of REFUSED) {
+  test(`${what} is refused on stderr, with exit code 2`, async (t) => {
+    const { code, stdout, stderr } = await runCommand(t, args);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+    assert.deepEqual([code, stdout], [2, ""]);
+  });
+}
+
+test("--help and --version are no errors, and go to stdout", async (t) => {
+  const help = await runCommand(t, ["serve", "--help"]);
+  assert.deepEqual([help.code, help.stderr], [0, ""]);
+  assert.match(help.stdout, /^Usage: mayfly serve/);
+  const version = await runCommand(t, ["--version"]);
+  assert.deepEqual([version.code, version.stderr], [0, ""]);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+const BROKEN: readonly (readonly [what: string, config: unknown, stderr: RegExp])[] = [
+  ["broken JSON", '{\n  "mcpServers": {a}\n}', /servers\.json:2:18: not valid JSON$/m],
+  ["no servers", { mcpServers: {} }, /servers\.json: mcpServers: no stdio server is enabled$/m],
+  [
+    "a wrong type",
+    { mcpServers: { a: { command: 7 } } },
+    /servers\.json: mcpServers\.a\.command: expected string$/m,
+  ],
+  [
+    "a misspelt key",
+    { mcpServers: { a: { comand: "node" } } },
+    /servers\.json: mcpServers\.a: unknown key "comand": did you mean "command"\?$/m,
+  ],
+  [
+    "an unset variable",
+    { mcpServers: { a: { command: "node", env: { B: "${NOT_SET_ANYWHERE}" } } } },
+    /servers\.json: mcpServers\.a\.env\.B: .*NOT_SET_ANYWHERE/,
+  ],
+  [
+    "an unknown default",
+    { mcpServers: { a: { command: "node" } }, default: "b" },
+    /servers\.json: default: .*"b"$/m,
+  ],
+];
+
+for (const [what, config, message] of BROKEN) {
+  test(`a configuration with ${what} is refused with the file and the place in it`, async (t) => {
+    const { code, stdout, stderr } = await runCommand(t, ["--config", await configFile(t, config)]);
+    assert.match(stderr, /^mayfly: /);
+    assert.match(stderr, message);
+    assert.deepEqual([code, stdout], [2, ""]);
+  });
+}
+
+test("an address that everybody can reach is refused without a key, and nothing listens", async (t) => {
+  const { command, args, token } = fixture("counter");
+  const probe = createServer().listen(0, "0.0.0.0");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const words = ["--host", "0.0.0.0", "--port", String(port), "--", command, ...args];
+  const { code, stdout, stderr } = await runCommand(t, words, { token });
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^mayfly: 0\.0\.0\.0 .*AUTH_KEY/);
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/health`), /fetch failed/);
+});
+
+test("an address that everybody can reach is served with a key, or with ALLOW_ANONYMOUS=true", async (t) => {
+  const { command, args, token } = fixture("counter");
+  const words = ["--host", "0.0.0.0", "--", command, ...args];
+  const local = (url: string): string => `${url.replace("0.0.0.0", "127.0.0.1")}/mcp`;
+  const locked = await startServing(t, words, { env: { AUTH_KEY: "old,new" } });
+  assert.match(await toolText(local(locked.url), "count"), /key is missing or wrong/);
+  for (const key of ["old", "new"]) {
+    assert.equal(await toolText(local(locked.url), "count", { authorization: `Bearer ${key}` }), "1");
+  }
+  const open = await startServing(t, words, { env: { ALLOW_ANONYMOUS: "true" } });
+  assert.equal(await toolText(local(open.url), "count"), "1");
+  const { code } = await runCommand(t, words, { env: { ALLOW_ANONYMOUS: "false" }, token });
+  assert.equal(code, 2);
+});
+
+const SECRETS = {
+  key: "k3y-0f-the-d00r",
+  wrongKey: "wr0ng-key",
+  argument: "p4ss-in-argument",
+  body: "p4ss-in-broken-body",
+  parameter: "p4ss-in-parameter",
+  header: "p4ss-in-header",
+  variable: "p4ss-in-variable",
+  given: "p4ss-given-with-e",
+  uri: "p4ss-in-uri",
+};
+
+test("the log has a JSON line for each request, and tells no secret", async (t) => {
+  const [echo, broken] = [fixture("echo"), fixture("crashes-at-start")];
+  const mcpServers = {
+    echo: { command: echo.command, args: echo.args, env: { OTHER_TOKEN: SECRETS.variable } },
+    broken: { command: broken.command, args: broken.args },
+  };
+  const file = await configFile(t, { mcpServers, default: "echo" });
+  const env = { AUTH_KEY: SECRETS.key };
+  const given = ["--debug", "-e", `SECRET_TOKEN=${SECRETS.given}`];
+  const { url, stderr, process, exit } = await startServing(t, [...given, "--config", file], {
+    env,
+    token: echo.token,
+  });
+  const keyed = `?auth_key=${SECRETS.key}`;
+  const secretHeader = { "x-secret": SECRETS.header };
+  const echoed = await ask(`${url}/mcp${keyed}`, call("echo", { password: SECRETS.argument }), secretHeader);
+  assert.match(JSON.stringify(echoed.result), new RegExp(SECRETS.argument));
+  await ask(`${url}/mcp/echo${keyed}`, request("resources/read", { uri: `file:///${SECRETS.uri}` }));
+  assert.equal((await ask(`${url}/mcp/broken${keyed}`, call("any"))).error?.data?.reason, "exited");
+  await ask(`${url}/mcp?auth_key=${SECRETS.wrongKey}`, call("echo"));
+  await ask(`${url}/mcp${keyed}&TOKEN=${SECRETS.parameter}`, call("echo"));
+  await fetch(`${url}/mcp${keyed}`, post(`{"password": "${SECRETS.body}`)).then((response) =>
+    response.text(),
+  );
+  process.kill("SIGTERM");
+  await exit();
+  const lines = stderr().trimEnd().split("\n");
+  const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  for (const secret of Object.values(SECRETS))
+    assert.ok(!stderr().includes(secret), `the log tells ${secret}`);
+  const requests = entries.filter(({ msg }) => msg === "request");
+  const called = requests.find(({ tool }) => tool === "echo") ?? {};
+  const { level, time, durationMs, ...rest } = called;
+  assert.deepEqual([level, typeof time, typeof durationMs], [30, "number", "number"]);
+  assert.deepEqual(rest, {
+    msg: "request",
+    server: "echo",
+    method: "tools/call",
+    tool: "echo",
+    outcome: "ok",
+  });
+  assert.ok(requests.some(({ method }) => method === "resources/read"));
+  assert.ok(requests.some(({ server, outcome }) => server === "broken" && outcome === "exited"));
+  const failed = entries.find(({ reason }) => reason === "exited");
+  assert.match(String(failed?.["stderr"]), /SECRET_TOKEN is \*\*\*\ncannot go on/);
+});

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { OWN, inheritedEnvironment } from "../lib/environment.ts";
+import { ConfigurationError, createHandler } from "../lib/index.ts";
+
+/** A pin: a server sees no more of our environment than this, unless the operator names it. */
+const INHERITED = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "TERM",
+  "TZ",
+  "LANG",
+  "LANGUAGE",
+  "LC_ALL",
+  "LC_",
+  "TMPDIR",
+  "SystemRoot",
+  "SystemDrive",
+  "windir",
+  "ComSpec",
+  "PATHEXT",
+  "TEMP",
+  "TMP",
+  "USERNAME",
+  "USERPROFILE",
+  "HOMEDRIVE",
+  "HOMEPATH",
+  "APPDATA",
+  "LOCALAPPDATA",
+  "ProgramFiles",
+  "ProgramData",
+];
+
+/** A pin: no setting passes these on. */
+const NEVER = [
+  "AUTH_KEY",
+  "ALLOW_ANONYMOUS",
+  "MCP_SERVER_CONFIG",
+  "MCP_CONFIG",
+  "PASS_ENV",
+  "ALLOW_ENV",
+  "STATE_SECRET",
+  "CORS_ORIGIN",
+  "ALLOWED_HOSTS",
+  "MAX_PROCESSES",
+  "SHARED_SESSION",
+  "SPARES",
+  "LOG_LEVEL",
+  "PORT",
+  "HOST",
+  "API_ACCESS_TOKEN",
+];
+
+const OTHERS = [
+  "AWS_SECRET_ACCESS_KEY",
+  "GITHUB_TOKEN",
+  "NODE_OPTIONS",
+  "NODE_ENV",
+  "LD_PRELOAD",
+  "npm_config_cache",
+  "PATHS",
+  "MYPATH",
+  "LCX",
+  "VERCEL_OIDC_TOKEN",
+  "HTTPS_PROXY",
+  "SSH_AUTH_SOCK",
+  "_",
+  "PWD",
+];
+
+const ALL = Object.fromEntries([...INHERITED, ...NEVER, ...OTHERS].map((name) => [name, `value of ${name}`]));
+
+function passed(...passEnv: readonly string[]): string[] {
+  return Object.keys(inheritedEnvironment(ALL, passEnv));
+}
+
+describe("the environment of a server", () => {
+  test("is the short list, with its values", () => {
+    assert.deepEqual(passed(), INHERITED);
+    assert.equal(inheritedEnvironment(ALL, [])["PATH"], "value of PATH");
+  });
+
+  test("leaves out what is not set, and keeps what is empty", () => {
+    assert.deepEqual(inheritedEnvironment({ PATH: undefined, HOME: "" }, ["*"]), { HOME: "" });
+  });
+
+  const rows: readonly (readonly [passEnv: readonly string[], more: readonly string[]])[] = [
+    [["GITHUB_TOKEN"], ["GITHUB_TOKEN"]],
+    [["NODE_*"], ["NODE_OPTIONS", "NODE_ENV"]],
+    [["github_token", "GITHUB", "*_TOKEN", "NO_SUCH"], []],
+    [
+      ["NODE_ENV", "PWD", "PATH"],
+      ["NODE_ENV", "PWD"],
+    ],
+    [["*"], OTHERS],
+    [NEVER, []],
+    [
+      ["AUTH*", "MCP_*", "P*", "API_ACCESS_*"],
+      ["PATHS", "PWD"],
+    ],
+  ];
+  for (const [passEnv, more] of rows) {
+    test(`with ${passEnv.slice(0, 4).join(", ")} has ${more.slice(0, 4).join(", ") || "no more"}`, () => {
+      assert.deepEqual(passed(...passEnv).toSorted(), [...INHERITED, ...more].toSorted());
+    });
+  }
+});
+
+test("our own names are these, and to pass one on is an error that says so", () => {
+  assert.deepEqual([...OWN], NEVER);
+  for (const name of NEVER) {
+    assert.throws(
+      () => createHandler({ mcpServers: { a: { command: "x" } }, passEnv: ["X", name] }),
+      new ConfigurationError(`passEnv: ${name} is Mayfly's own and never passed on`),
+    );
+  }
+});

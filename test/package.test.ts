@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import * as library from "../lib/index.ts";
+import { MAYFLY } from "../lib/version.ts";
+
+const MANIFEST = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly [key: string]: unknown;
+};
+
+test("Mayfly calls itself what its package is called", () => {
+  assert.deepEqual(MAYFLY, { name: MANIFEST["name"], version: MANIFEST["version"] });
+});
+
+test("the package offers these paths, as modules", () => {
+  assert.equal(MANIFEST["type"], "module");
+  assert.deepEqual(MANIFEST["exports"], {
+    ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
+    "./node": { types: "./dist/adapters/node.d.ts", default: "./dist/adapters/node.js" },
+    "./vercel": { types: "./dist/adapters/vercel.d.ts", default: "./dist/bundle/vercel.js" },
+    "./package.json": "./package.json",
+  });
+  assert.deepEqual(MANIFEST["bin"], { mayfly: "dist/cli/main.js" });
+});
+
+test("the package holds these files", () => {
+  const files = ["dist", "docs", "README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md"];
+  assert.deepEqual(MANIFEST["files"], files);
+});
+
+test("the library exports these names", () => {
+  assert.deepEqual(Object.keys(library).toSorted(), [
+    "ConfigurationError",
+    "createHandler",
+    "parseMcpJson",
+    "parseMcpServerConfig",
+  ]);
+});

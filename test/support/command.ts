@@ -1,0 +1,112 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { until, within } from "./deadline.ts";
+import { temporaryFolder } from "./files.ts";
+import { waitUntilGone } from "./processes.ts";
+
+/** What was built: `npm run build` comes before these tests. */
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const WAIT_MS = 15_000;
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Added to PATH and a HOME of its own; nothing else comes from the environment of the test. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Stands in the arguments of the servers: none may be left after the test. */
+  readonly token?: string;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `mayfly` as a process of its own. */
+export interface Command {
+  readonly pid: number;
+  readonly process: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when it has exited and both of its outputs have ended. */
+  exit(): Promise<Exit>;
+}
+
+/** Starts `mayfly` with these arguments; after the test it is killed, and no process with the token may be left. */
+export async function startCommand(
+  t: TestContext,
+  args: readonly string[],
+  { cwd, env = {}, token }: CommandOptions = {},
+): Promise<Command> {
+  const folder = await temporaryFolder(t);
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: cwd ?? folder,
+    env: { PATH: process.env["PATH"], HOME: folder, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+  const [stdout, stderr] = [gathered(child.stdout), gathered(child.stderr)];
+  t.after(async () => {
+    // Two signals end it at once, and unlike SIGKILL they let it take its servers along.
+    child.kill("SIGTERM");
+    child.kill("SIGINT");
+    await within(closed, WAIT_MS, "mayfly exits").finally(() => child.kill("SIGKILL"));
+    if (token !== undefined) await waitUntilGone(token);
+  });
+  return {
+    pid: child.pid ?? 0,
+    process: child,
+    stdout,
+    stderr,
+    exit: async () => {
+      const [code, signal] = await within(closed, WAIT_MS, `mayfly ${args.join(" ")} exits`);
+      return { code, signal, stdout: stdout(), stderr: stderr() };
+    },
+  };
+}
+
+/** Runs `mayfly` to its end. */
+export async function runCommand(
+  t: TestContext,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<Exit> {
+  return (await startCommand(t, args, options)).exit();
+}
+
+export interface ServingCommand extends Command {
+  /** Without a path. */
+  readonly url: string;
+  /** The line that it prints as an example. */
+  example(): Promise<string>;
+}
+
+/** Starts `mayfly --port 0` with these arguments, and waits until it listens. */
+export async function startServing(
+  t: TestContext,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<ServingCommand> {
+  const [first, ...rest] = args;
+  const words = first === "serve" ? [first, "--port", "0", ...rest] : ["--port", "0", ...args];
+  const command = await startCommand(t, words, options);
+  const label = (): string => `mayfly prints what is needed: ${command.stdout()}${command.stderr()}`;
+  const printed = async (pattern: RegExp): Promise<string> => {
+    const find = (): string | undefined => pattern.exec(command.stdout())?.[1];
+    return until(find, { withinMs: WAIT_MS, label });
+  };
+  const url = await printed(/^Mayfly listens on (http:\S+)\/mcp$/m);
+  return { ...command, url, example: () => printed(/^Try it:\n\n(curl .*)\n/m) };
+}
+
+function gathered(stream: Readable): () => string {
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString();
+}
