@@ -79,10 +79,15 @@ async function forward(
   host: Host,
 ): Promise<Response> {
   const server = host.servers.find(name);
-  if (incoming.requests.length + incoming.answers.length === 0) return accepted();
+  if (incoming.requests.length + incoming.answers.length === 0) return note(incoming, host);
   const { replies, lifetime } = await runIncoming(incoming, server, caller, host);
   const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
   return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, lifetime });
+}
+
+function note({ session, cancelled }: Incoming, { cancellations }: Host): Response {
+  if (session !== undefined && cancelled !== undefined) cancellations.cancel(session, cancelled);
+  return accepted();
 }
 
 function refuse(error: unknown, { logger }: Host): Response {

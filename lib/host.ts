@@ -1,4 +1,6 @@
 import type { AccessRules } from "./auth.ts";
+import { createCancellations } from "./cancellations.ts";
+import type { Cancellations } from "./cancellations.ts";
 import { defaultMaxProcesses } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
@@ -16,6 +18,7 @@ export interface Host {
   readonly rules: AccessRules;
   readonly servers: Servers;
   readonly processes: Processes;
+  readonly cancellations: Cancellations;
   readonly limits: ChildLimits & { readonly maxBodyBytes: number };
   readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
   readonly sessionToken: boolean;
@@ -43,6 +46,7 @@ export function createHost(options: HandlerOptions): Host {
       allowedHosts: allowedHosts?.map((name) => name.toLowerCase()),
     },
     servers: createServers(options, process.env),
+    cancellations: createCancellations(),
     processes: createProcesses(maxProcesses, limits, logger),
     limits,
     form: { streamAfterMs, keepAliveMs },

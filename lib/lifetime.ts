@@ -20,6 +20,8 @@ export interface Lifetime {
 export interface LifetimeSources {
   /** Fire when the client has gone. */
   readonly clients: readonly (AbortSignal | undefined)[];
+  /** Is given how to end because the client has cancelled, and returns how to forget that. */
+  readonly cancellation?: ((end: () => void) => () => void) | undefined;
   /** Fires when the host shuts down. */
   readonly shutdown: AbortSignal;
   /** When the platform ends the request, in milliseconds since the epoch. */
@@ -30,7 +32,7 @@ export interface LifetimeSources {
 const DEADLINE_MARGIN_MS = 1000;
 
 /** Not `AbortSignal.any`: on Node 20 a long-lived source keeps every signal that was derived from it. */
-export function createLifetime({ clients, shutdown, deadline }: LifetimeSources): Lifetime {
+export function createLifetime({ clients, cancellation, shutdown, deadline }: LifetimeSources): Lifetime {
   const controller = new AbortController();
   const disposers: (() => void)[] = [];
   const dispose = (): void => disposers.splice(0).forEach((off) => off());
@@ -44,6 +46,7 @@ export function createLifetime({ clients, shutdown, deadline }: LifetimeSources)
     return () => clearTimeout(timer);
   };
   for (const client of clients) disposers.push(onAbort(client, () => end(new ClientGone())));
+  if (cancellation) disposers.push(cancellation(() => end(new ClientGone())));
   disposers.push(onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))));
   if (deadline !== undefined) {
     endAfter(deadline - Date.now() - DEADLINE_MARGIN_MS, new MayflyError("DEADLINE"));

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 import type { Child } from "./child.ts";
 import { MayflyError } from "./errors.ts";
 import { isObject } from "./jsonrpc.ts";
@@ -18,8 +20,14 @@ export async function earlyEnd(child: Child, server: Server, method: string): Pr
   const { code, signal, error } = await child.exited;
   if (!error)
     return new MayflyError("EXITED", { values: { ...values, detail: signal ?? `exit code ${code}` } });
-  const detail = error.code ?? "no process";
+  const detail = startFailure(error, server.parameters.cwd);
   return new MayflyError("SPAWN_FAILED", { values: { ...values, detail }, cause: error });
+}
+
+/** The system says ENOENT for the program and for the folder alike. */
+function startFailure({ code = "no process" }: NodeJS.ErrnoException, cwd: string): string {
+  if (code !== "ENOENT") return code;
+  return existsSync(cwd) ? "ENOENT: no such program" : "ENOENT: its working directory does not exist";
 }
 
 export function lineTooLong(server: Server, limit: number): MayflyError {

@@ -1,3 +1,5 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
 import { MayflyError, errorText } from "./errors.ts";
 import { anonymousHandshake, handshakeOf, initializeRequestText } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
@@ -18,9 +20,15 @@ export interface Incoming {
   readonly batch: boolean;
   /** The session id that an answered initialize brings. */
   readonly sessionToken?: string | undefined;
+  /** The client's session id, ours or not. */
+  readonly session?: string | undefined;
+  /** The request that a cancelled notification means. */
+  readonly cancelled?: RequestId;
   /** The raw id of a single request, for errors about it. */
   readonly id?: string | undefined;
 }
+
+const CANCELLED = "notifications/cancelled";
 
 const NOTHING: Incoming = { requests: [], answers: [], batch: false };
 
@@ -35,16 +43,25 @@ export function classify(text: string, headers: Headers): Incoming {
   if (Array.isArray(value)) return classifyBatch(text, value, version, headers);
   const message = toMessage(text, value);
   if (isResponse(message)) throw new MayflyError("RESPONSE_NOT_EXPECTED");
-  if (!isRequest(message)) return NOTHING;
+  if (!isRequest(message)) return noted(message, headers);
   refuseModern(message, version);
   return message.value.method === "initialize" ? initialize(message) : single(message, version, headers);
+}
+
+function noted({ value }: Message, headers: Headers): Incoming {
+  const id = "params" in value && value.method === CANCELLED ? value.params?.["requestId"] : undefined;
+  return isRequestId(id) ? { ...NOTHING, session: sessionOf(headers), cancelled: id } : NOTHING;
+}
+
+function sessionOf(headers: Headers): string | undefined {
+  return headers.get("mcp-session-id") ?? undefined;
 }
 
 function single(message: Message<RequestValue>, version: string | undefined, headers: Headers): Incoming {
   const id = idOf(message);
   const handshake = handshakeFor(version, headers, id);
   const answer = ownAnswer(message);
-  const rest = { batch: false, handshake, id };
+  const rest = { batch: false, handshake, id, session: sessionOf(headers) };
   return answer === undefined
     ? { ...rest, requests: [message], answers: [] }
     : { ...rest, requests: [], answers: [answer] };

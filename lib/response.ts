@@ -36,7 +36,7 @@ export async function respond(replies: Replies, form: ResponseForm): Promise<Res
       const next = replies.next();
       const first = await Promise.race([next, ...(timer ? [timer.over] : [])]);
       if (first === undefined) return eventStream(held, replies, next, form);
-      if (first.done) return jsonResponse(held, form);
+      if (first.done) return held.length > 0 ? jsonResponse(held, form) : noResponse(form);
       if (first.value.kind === "response") held.push(first.value);
       else if (form.stream) return eventStream([...held, first.value], replies, undefined, form);
     }
@@ -72,11 +72,14 @@ export function unreadResponse(): Response {
   return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 }
 
+/** A cancelled request gets no response; a stream that ends is no error to the client, who may still listen. */
+function noResponse({ stream }: ResponseForm): Response {
+  return stream ? new Response("", { headers: STREAM_HEADERS }) : unreadResponse();
+}
+
 function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
-  const [first] = replies;
-  if (!first) return unreadResponse();
-  const texts = replies.map(({ text }) => text);
-  return new Response(form.batch ? `[${texts.join(",")}]` : first.text, {
+  const texts = replies.map(({ text }) => text).join(",");
+  return new Response(form.batch ? `[${texts}]` : texts, {
     headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken) },
   });
 }

@@ -37,7 +37,7 @@ export async function runIncoming(
   const { requests, handshake } = incoming;
   if (requests.length === 0) return { replies: sequence(answers) };
   const { maxMessageBytes } = host.limits;
-  const run = await start({ server, requests, handshake, maxMessageBytes }, caller, host);
+  const run = await start({ server, requests, handshake, maxMessageBytes }, caller, host, incoming.session);
   return { ...run, replies: sequence(answers, run.replies) };
 }
 
@@ -53,10 +53,19 @@ export async function probe(server: Server, caller: Caller, host: Host): Promise
   return last;
 }
 
-async function start(order: Order, { request, context }: Caller, host: Host): Promise<Run> {
-  const { shutdown, processes, logger } = host;
-  const clients = [request.signal, context.signal];
-  const lifetime = createLifetime({ clients, shutdown: shutdown.signal, deadline: context.deadline });
+async function start(order: Order, { request, context }: Caller, host: Host, session?: string): Promise<Run> {
+  const { shutdown, processes, logger, cancellations } = host;
+  const [first] = order.requests;
+  const lifetime = createLifetime({
+    clients: [request.signal, context.signal],
+    // The session id has a random part: nobody else can name this request.
+    cancellation:
+      first && session !== undefined
+        ? (end) => cancellations.register(session, first.value.id, end)
+        : undefined,
+    shutdown: shutdown.signal,
+    deadline: context.deadline,
+  });
   try {
     const process = await processes.start(order.server, lifetime.signal);
     context.waitUntil?.(process.gone);

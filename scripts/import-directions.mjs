@@ -27,6 +27,7 @@ const LAYERS = [
   ["lib/connection.ts", "lib/processes.ts", "lib/reasons.ts", "lib/servers.ts"],
   ["lib/child.ts", "lib/initialize.ts"],
   [
+    "lib/cancellations.ts",
     "lib/capacity.ts",
     "lib/configuration/*",
     "lib/environment.ts",

@@ -64,9 +64,9 @@ async function connect(t: TestContext, { url }: Running): Promise<Connected> {
   return { client, transport };
 }
 
-function textOf({ content }: { readonly content?: unknown }): string {
-  const [first] = content as { readonly text: string }[];
-  return first?.text ?? "";
+function textOf(result: object): string {
+  const { content } = result as { readonly content?: readonly { readonly text: string }[] };
+  return content?.[0]?.text ?? "";
 }
 
 test("the v1 client connects to server-everything, lists its tools and calls them", async (t) => {
@@ -174,9 +174,7 @@ test("a v1 client that closes its transport in the middle of a call ends the ser
 });
 
 // The clients of both SDKs leave their POST open and send notifications/cancelled in another one.
-const NO_CANCELLED = { todo: "a cancelled notification is not matched with the request of another POST" };
-
-test("a v1 client that aborts a call ends the server", NO_CANCELLED, async (t) => {
+test("a v1 client that aborts a call ends the server", async (t) => {
   const { command, args, token } = fixture("slow");
   const { client } = await connect(t, await serveOne(t, { command, args }, token));
   const file = join(await temporaryFolder(t), "log");
@@ -232,7 +230,7 @@ for (const mode of [undefined, "legacy", "auto"] as const) {
     const posted: string[] = [];
     const observed: typeof fetch = async (input, init) => {
       const response = await fetch(input, init);
-      const { method } = JSON.parse(String(init?.body ?? "{}")) as { method?: string };
+      const { method } = JSON.parse(typeof init?.body === "string" ? init.body : "{}") as { method?: string };
       posted.push(`${init?.method} ${method ?? ""} ${response.status}`);
       return response;
     };
@@ -263,7 +261,7 @@ test("progress reaches the v2 client while the tool runs, and its leaving ends t
   await waitUntilGone(token);
 });
 
-test("a v2 client that aborts a call ends the server", NO_CANCELLED, async (t) => {
+test("a v2 client that aborts a call ends the server", async (t) => {
   const leaving = new AbortController();
   const { token, progressed } = await progressing(t, { signal: leaving.signal });
   await within(progressed, WAIT_MS, "the first progress");

@@ -250,7 +250,7 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       ["silent", "timeout", /did not answer initialize within 1000 milliseconds/],
       ["silent-in-call", "timeout", /did not answer tools\/call within 400 milliseconds/],
       ["refuses-initialize", "protocol", /refused to initialize: no handshake today/],
-      ["missing", "spawn_failed", /could not be started \(ENOENT\)/],
+      ["missing", "spawn_failed", /could not be started \(ENOENT: no such program\)/],
     ] as const;
     for (const [server, reason, message] of failures) {
       test(`a server that ${server} gives one clear error and leaves nothing behind`, async () => {

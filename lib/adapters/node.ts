@@ -11,6 +11,7 @@ import { createHandler } from "../handler.ts";
 import type { Handler } from "../handler.ts";
 import { settlesWithin } from "../promises.ts";
 import { errorResponse } from "../response.ts";
+import { closeWhenIdle } from "./connections.ts";
 
 /** What {@link serve} takes. */
 export interface ServeOptions extends HandlerOptions {
@@ -51,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const listener = createListener(handler, host, state);
   // Settles when the answer is out, and never rejects: it writes its own answer to what goes wrong.
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  closeWhenIdle(server);
   await listen(server, port, host);
   return {
     url: urlOf(server.address() as AddressInfo),
@@ -90,11 +92,17 @@ function createListener(handler: Handler, host: string, state: { readonly draini
 
 function listen(server: HttpServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject).listen(port, host, () => {
-      server.off("error", reject);
+    const fail = (error: NodeJS.ErrnoException): void => reject(explained(error, `${host}:${port}`));
+    server.once("error", fail).listen(port, host, () => {
+      server.off("error", fail);
       resolve();
     });
   });
+}
+
+function explained(cause: NodeJS.ErrnoException, address: string): Error {
+  if (cause.code !== "EADDRINUSE") return cause;
+  return new Error(`${address} is in use by another program: choose another port`, { cause });
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {
@@ -103,7 +111,6 @@ function urlOf({ address, family, port }: AddressInfo): string {
 
 async function drain(server: HttpServer, handler: Handler, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
   await settlesWithin(closed, graceMs);
   await handler.close();
   // What has just been answered is still on its way out.

@@ -4,26 +4,28 @@ import { isObject } from "../jsonrpc.ts";
 interface Tool {
   readonly name: string;
   readonly inputSchema?: unknown;
+  readonly annotations?: { readonly readOnlyHint?: unknown };
 }
 
 /**
- * A `curl` line that works when pasted: a call of the first tool that needs nothing but text, else a list of tools.
+ * A `curl` line that works when pasted: a call of a tool that needs nothing but text, else a list of tools.
  * Asks the server for its tools, and so finds out at the start whether it runs; the log says why if it does not.
  * @returns undefined if the server does not answer
  */
 export async function exampleCall(
   server: RunningServer,
-  name: string,
+  path: string,
   key?: string,
 ): Promise<string | undefined> {
-  const tools = await listTools(server, key, `/mcp/${name}`);
-  const tool = tools?.find((candidate) => exampleArguments(candidate) !== undefined);
+  const tools = await listTools(server, key, path);
+  const candidates = tools?.filter((candidate) => exampleArguments(candidate) !== undefined);
+  const tool =
+    candidates?.find(({ inputSchema }) => isObject(inputSchema) && inputSchema["required"]) ??
+    candidates?.[0];
   const message = tool
     ? { method: "tools/call", params: { name: tool.name, arguments: exampleArguments(tool) } }
     : { method: "tools/list" };
-  return (
-    tools && curl(`${server.url}/mcp/${name}`, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }), key)
-  );
+  return tools && curl(server.url + path, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }), key);
 }
 
 async function listTools(
@@ -48,13 +50,23 @@ async function listTools(
     : undefined;
 }
 
-/** Arguments for a tool whose required ones are all free text; undefined for any other, and for one without. */
-function exampleArguments({ inputSchema }: Tool): Record<string, string> | undefined {
+/** What such a text means to the server: "hello" would be an error. */
+const NAMES_SOMETHING = /path|file|dir|ur[il]|id$|uuid|token|key|email/i;
+
+/** Arguments for a tool that only reads and needs none, or needs nothing but free text; undefined for any other. */
+function exampleArguments({ inputSchema, annotations }: Tool): Record<string, string> | undefined {
   const { required, properties } = isObject(inputSchema) ? inputSchema : {};
-  if (!Array.isArray(required) || required.length === 0 || !isObject(properties)) return undefined;
+  if (!Array.isArray(required) || required.length === 0)
+    return annotations?.readOnlyHint === true ? {} : undefined;
+  if (!isObject(properties)) return undefined;
   const isText = (name: unknown): boolean => {
     const property = properties[String(name)];
-    return isObject(property) && property["type"] === "string" && property["enum"] === undefined;
+    return (
+      !NAMES_SOMETHING.test(String(name)) &&
+      isObject(property) &&
+      property["type"] === "string" &&
+      property["enum"] === undefined
+    );
   };
   return required.every(isText)
     ? Object.fromEntries(required.map((name) => [String(name), "hello"]))

@@ -97,18 +97,29 @@ async function run(words: string[], flags: ServeFlags, command: Command): Promis
   if (!config) command.help({ error: true });
   const server = await serve(optionsOf(config, flags));
   stopOnSignals(server);
-  console.log(`Mayfly listens on ${server.url}/mcp`);
+  for (const path of pathsOf(config)) console.log(`Mayfly listens on ${server.url}${path}`);
   await printExample(server, config, flags);
+}
+
+function pathsOf({ mcpServers, default: chosen }: FoundConfig): string[] {
+  const names = Object.keys(mcpServers);
+  const named = names.map((name) => `/mcp/${name}`);
+  return names.length === 1 ? ["/mcp"] : [...(chosen === undefined ? [] : ["/mcp"]), ...named];
 }
 
 async function printExample(server: RunningServer, config: FoundConfig, flags: ServeFlags): Promise<void> {
   const name = config.default ?? Object.keys(config.mcpServers)[0] ?? "";
-  const call = await exampleCall(server, name, list(flags.authKey)[0]);
+  const path = pathsOf(config)[0] ?? "";
+  const call = await exampleCall(server, path, list(flags.authKey)[0]);
   if (call) console.log(`Try it:\n\n${call}\n`);
+  else console.error(`The server "${name}" did not list its tools: the line above says why.`);
 }
 
 function configOf(words: readonly string[], flags: ServeFlags): FoundConfig | undefined {
   const [command, ...args] = words;
+  if (command !== undefined && flags.config !== undefined) {
+    throw new ConfigurationError(`--config: there is a command line already: ${words.join(" ")}`);
+  }
   if (command === undefined) return findConfig(process.env, flags.config);
   if (/^https?:\/\//.test(command)) {
     throw new ConfigurationError(
@@ -130,7 +141,7 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
   return {
     ...config,
     mcpServers: withFlags(config, flags),
-    port: wholeNumber(flags.port, "--port", 0),
+    port: wholeNumber(flags.port, "--port", 0, 65_535),
     host: flags.host,
     authKeys: list(flags.authKey),
     // Not commander's env(): for a switch it takes any value for yes, "false" too.
@@ -139,7 +150,7 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
     passEnv: list(flags.passEnv),
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...numbersOf(flags),
-    logger: createLogger(flags.debug ? "debug" : toLogLevel(flags.logLevel)),
+    logger: createLogger(flags.debug ? "debug" : toLogLevel(flags.logLevel, "--log-level")),
   };
 }
 

@@ -67,7 +67,8 @@ function parseServers(value: unknown, source: string, variables: Variables): Mcp
     .filter(([, entry]) => isServed(entry))
     .map(([name, entry, place]) => [name, parseServer(entry, place, variables)] as const);
   const names = servers.map(([name]) => name);
-  if (names.length === 0) throw new ConfigurationError(`${source}: mcpServers: no stdio server is enabled`);
+  if (names.length === 0)
+    throw new ConfigurationError(`${source}: mcpServers: ${nothingServed(file.mcpServers)}`);
   if (file.default !== undefined && !names.includes(file.default)) {
     throw new ConfigurationError(`${source}: default: there is no enabled server "${file.default}"`);
   }
@@ -75,6 +76,11 @@ function parseServers(value: unknown, source: string, variables: Variables): Mcp
     mcpServers: Object.fromEntries(servers),
     ...(file.default !== undefined && { default: file.default }),
   };
+}
+
+function nothingServed(entries: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(entries).join(", ");
+  return names === "" ? "there is no server" : `no stdio server is enabled (disabled or remote: ${names})`;
 }
 
 /** Entries with a `url` are remote servers, which other tools keep in the same file. */
@@ -111,7 +117,7 @@ function check<Schema extends z.ZodMiniType>(
   for (const key of Object.keys(Object(value) as object)) refuseKey(key, shape, place);
   const parsed = shape.schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new ConfigurationError(parsed.error.issues.map((issue) => describe(issue, place)).join("; "));
+  throw new ConfigurationError(parsed.error.issues.map((issue) => describe(issue, place, value)).join("; "));
 }
 
 /** @throws ConfigurationError for a misspelt key of ours, and for one that this version does not support */
@@ -123,16 +129,28 @@ function refuseKey(key: string, { keys, notYet }: Shape<unknown>, place: string)
   }
 }
 
-function describe(issue: z.core.$ZodIssue, place: string): string {
-  const inner = issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;
-  const message =
-    issue.code === "invalid_type" && issue.message === "Invalid input"
-      ? `expected ${issue.expected}`
-      : issue.message;
+function describe(issue: z.core.$ZodIssue, place: string, value: unknown): string {
   const path = issue.path
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
     .join("");
-  return `${place}${place.includes(": ") ? path : path.replace(/^\./, ": ")}: ${inner ?? message}`;
+  const where = `${place}${place.includes(": ") ? path : path.replace(/^\./, ": ")}`;
+  return `${where}: ${complaint(issue, value)}`;
+}
+
+function complaint(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "invalid_key") return issue.issues[0]?.message ?? issue.message;
+  const found = issue.path.reduce(
+    (inner, step) => (Object(inner) as Record<PropertyKey, unknown>)[step],
+    value,
+  );
+  if (found === undefined) return "missing";
+  if (issue.code !== "invalid_type" || issue.message !== "Invalid input") return issue.message;
+  return `expected ${issue.expected === "record" ? "object" : issue.expected}, found ${kindOf(found)}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
 }
 
 function mapValues(

@@ -10,11 +10,12 @@ export function list(text: string | undefined): string[] {
     .filter((entry) => entry !== "");
 }
 
-/** @throws ConfigurationError for anything but a whole number from `min` up */
-export function wholeNumber(text: string, name: string, min = 1): number {
+/** @throws ConfigurationError for anything but a whole number from `min` to `max` */
+export function wholeNumber(text: string, name: string, min = 1, max = Number.MAX_SAFE_INTEGER): number {
   const number = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= min) return number;
-  throw new ConfigurationError(`${name}: expected a whole number of at least ${min}, found "${text}"`);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw new ConfigurationError(`${name}: expected a whole number ${range}, found "${text}"`);
 }
 
 /** @throws ConfigurationError for anything but `true` and `false` */
@@ -25,8 +26,8 @@ export function truth(text: string | undefined, name: string): boolean {
 }
 
 /** @throws ConfigurationError */
-export function toLogLevel(text = "info"): LogLevel {
+export function toLogLevel(text = "info", name = "LOG_LEVEL"): LogLevel {
   const level = LOG_LEVELS.find((candidate) => candidate === text);
   if (level) return level;
-  throw new ConfigurationError(`LOG_LEVEL: expected one of ${LOG_LEVELS.join(", ")}, found "${text}"`);
+  throw new ConfigurationError(`${name}: expected one of ${LOG_LEVELS.join(", ")}, found "${text}"`);
 }

@@ -14,7 +14,7 @@ import type { RunningServer, ServeOptions } from "../../lib/adapters/node.ts";
 import type { ServerConfig } from "../../lib/index.ts";
 import { startServing } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
-import { readAll, readEvents } from "../support/event-stream.ts";
+import { readEvents } from "../support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "../support/files.ts";
 import { fixture, testToken } from "../support/fixture.ts";
 import { isAlive, processesWith, waitUntilGone } from "../support/processes.ts";
@@ -55,12 +55,6 @@ function send(url: string, body: object, init: RequestInit = {}): Promise<Respon
 
 async function answerOf(response: Response): Promise<Answer> {
   return (await within(response.json(), WAIT_MS, "a body")) as Answer;
-}
-
-/** What comes last on an event stream. */
-async function lastOf(response: Response): Promise<Answer> {
-  const frames = await within(readAll(response), WAIT_MS, "the end of the stream");
-  return JSON.parse(frames.at(-1)?.data ?? "") as Answer;
 }
 
 /** A call of the fixture `progress`, once its first progress has arrived. */
@@ -113,6 +107,10 @@ describe("a signal", () => {
       const words = ["--request-timeout", "60000", "--", command, ...args];
       const { url, process, exit, example } = await startServing(t, words, { token });
       await example();
+      await until(() => childrenOf(process.pid, token).length === 0, {
+        withinMs: WAIT_MS,
+        label: "the server of the example has ended",
+      });
       const hanging = fetch(`${url}/mcp`, post(call("any", { hang: true }))).catch((error: Error) => error);
       await until(() => childrenOf(process.pid, token).length > 0, { withinMs: WAIT_MS, label: "a server" });
       process.kill(signal === "SIGTERM" ? "SIGINT" : "SIGTERM");
@@ -167,7 +165,7 @@ test("server-everything ends by itself when the adapter is killed", async (t) =>
   const events = readEvents(await send(url, body));
   await within(events.next(), WAIT_MS, "the first progress");
   const children = childrenOf(process.pid, token);
-  assert.equal(children.length, 1);
+  assert.ok(children.length > 0);
   process.kill("SIGKILL");
   await assert.rejects(async () => {
     for await (const _ of events);
@@ -214,6 +212,33 @@ test("while it stops, a request on a connection that is open is refused, and the
   assert.match(received(), /"reason":"shutdown"/);
   assert.equal((await running.last()).result?.content?.[0]?.text, "20 steps done");
   await within(closing, WAIT_MS, "the adapter closes");
+});
+
+test("an answer that a slow client still reads is not cut by the stop", async (t) => {
+  const { server, url } = await setUp(t, "big");
+  const bytes = 30_000_000;
+  const asking = httpRequest(`${url}/mcp`, postOptions());
+  asking.end(JSON.stringify(call("big", { bytes })));
+  const [response] = (await within(once(asking, "response"), WAIT_MS, "a head")) as [IncomingMessage];
+  const closing = server.close();
+  await until(() => refuses(url), { withinMs: 1000, label: "the stop has begun" });
+  let received = 0;
+  for await (const chunk of response) received += (chunk as Buffer).length;
+  assert.equal(received, Number(response.headers["content-length"]));
+  assert.ok(received > bytes);
+  await within(closing, 2000, "the adapter closes");
+});
+
+test("the stop waits for no connection that becomes idle after it has begun", async (t) => {
+  const { server, url } = await setUp(t, "progress");
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const asking = httpRequest(`${url}/mcp`, { ...postOptions(), agent });
+  asking.end(JSON.stringify(call("progress", { steps: 4, delayMs: 100 }, { meta: { progressToken: 1 } })));
+  const [response] = (await within(once(asking, "response"), WAIT_MS, "a head")) as [IncomingMessage];
+  const closing = server.close();
+  for await (const _ of response);
+  await within(closing, 1500, "the adapter closes");
 });
 
 test("kill ends every process without waiting", async (t) => {
@@ -396,7 +421,7 @@ test("serve rejects when the port is taken, and when the address is open to all 
   const { command, args } = fixture("counter");
   const options = { mcpServers: { it: { command, args } } };
   const { port } = taken.address() as AddressInfo;
-  await assert.rejects(serve({ ...options, port }), { code: "EADDRINUSE" });
+  await assert.rejects(serve({ ...options, port }), new RegExp(`${port}.* in use|in use.*${port}`));
   for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
     await assert.rejects(serve({ ...options, port: 0, host }), { name: "ConfigurationError" });
   }

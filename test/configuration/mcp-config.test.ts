@@ -116,19 +116,22 @@ describe("a variable", () => {
 
 describe("an error names the file, the place inside it, and the reason", () => {
   const rows: readonly (readonly [file: unknown, message: string])[] = [
-    [[], "mcp.json: expected object"],
-    [{}, "mcp.json: mcpServers: expected record"],
-    [{ mcpServers: {} }, "mcp.json: mcpServers: no stdio server is enabled"],
-    [{ mcpServers: { a: { url: "https://x" } } }, "mcp.json: mcpServers: no stdio server is enabled"],
-    [{ mcpServers: { a: "node" } }, "mcp.json: mcpServers.a: expected object"],
-    [{ mcpServers: { a: null } }, "mcp.json: mcpServers.a: expected object"],
-    [{ mcpServers: { a: {} } }, "mcp.json: mcpServers.a.command: expected string"],
+    [[], "mcp.json: expected object, found array"],
+    [{}, "mcp.json: mcpServers: missing"],
+    [{ mcpServers: {} }, "mcp.json: mcpServers: there is no server"],
+    [
+      { mcpServers: { a: { url: "https://x" } } },
+      "mcp.json: mcpServers: no stdio server is enabled (disabled or remote: a)",
+    ],
+    [{ mcpServers: { a: "node" } }, "mcp.json: mcpServers.a: expected object, found string"],
+    [{ mcpServers: { a: null } }, "mcp.json: mcpServers.a: expected object, found null"],
+    [{ mcpServers: { a: {} } }, "mcp.json: mcpServers.a.command: missing"],
     [
       { mcpServers: { "a b": { command: "x" } } },
       "mcp.json: mcpServers.a b: expected a name of letters, digits, '.', '_' and '-'",
     ],
     [{ ...server({}), default: "b" }, 'mcp.json: default: there is no enabled server "b"'],
-    [{ ...server({}), default: 1 }, "mcp.json: default: expected string"],
+    [{ ...server({}), default: 1 }, "mcp.json: default: expected string, found number"],
     [
       { mcpServers: { a: { command: "x", disabled: true }, b: { command: "x" } }, default: "a" },
       'mcp.json: default: there is no enabled server "a"',
@@ -137,11 +140,11 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [{ mcpservers: {} }, 'mcp.json: unknown key "mcpservers": did you mean "mcpServers"?'],
     [{ mcpServer: {} }, 'mcp.json: unknown key "mcpServer": did you mean "mcpServers"?'],
     [server({ command: "" }), "mcp.json: mcpServers.a.command: expected a command"],
-    [server({ command: ["node"] }), "mcp.json: mcpServers.a.command: expected string"],
-    [server({ args: "a b" }), "mcp.json: mcpServers.a.args: expected array"],
-    [server({ args: ["a", 1] }), "mcp.json: mcpServers.a.args[1]: expected string"],
-    [server({ env: { PORT: 1 } }), "mcp.json: mcpServers.a.env.PORT: expected string"],
-    [server({ disabled: "true" }), "mcp.json: mcpServers.a.disabled: expected boolean"],
+    [server({ command: ["node"] }), "mcp.json: mcpServers.a.command: expected string, found array"],
+    [server({ args: "a b" }), "mcp.json: mcpServers.a.args: expected array, found string"],
+    [server({ args: ["a", 1] }), "mcp.json: mcpServers.a.args[1]: expected string, found number"],
+    [server({ env: { PORT: 1 } }), "mcp.json: mcpServers.a.env.PORT: expected string, found number"],
+    [server({ disabled: "true" }), "mcp.json: mcpServers.a.disabled: expected boolean, found string"],
     [
       server({ requestTimeoutMs: 0 }),
       "mcp.json: mcpServers.a.requestTimeoutMs: expected more than 0 milliseconds",
@@ -165,7 +168,7 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [server({ tool: {} }), did("tool", "tools")],
     [
       server({ args: 1, cwd: 1 }),
-      "mcp.json: mcpServers.a.args: expected array; mcp.json: mcpServers.a.cwd: expected string",
+      "mcp.json: mcpServers.a.args: expected array, found number; mcp.json: mcpServers.a.cwd: expected string, found number",
     ],
   ];
   for (const [file, message] of rows) {
@@ -200,7 +203,7 @@ describe("MCP_SERVER_CONFIG", () => {
   }
 
   test("is what its errors name", () => {
-    const message = "MCP_SERVER_CONFIG: mcpServers.a.command: expected string";
+    const message = "MCP_SERVER_CONFIG: mcpServers.a.command: missing";
     assert.throws(() => parseMcpServerConfig('{"mcpServers":{"a":{}}}', {}), new ConfigurationError(message));
     assert.throws(
       () => parseMcpServerConfig("node 'a", {}),

@@ -32,14 +32,48 @@ export interface Exit {
 export interface Command {
   readonly pid: number;
   readonly process: ChildProcess;
-  stdout(): string;
-  stderr(): string;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
   /** Resolves when it has exited and both of its outputs have ended. */
-  exit(): Promise<Exit>;
+  readonly exit: () => Promise<Exit>;
+}
+
+/** Runs `mayfly` to its end. */
+export async function runCommand(
+  t: TestContext,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<Exit> {
+  return (await startCommand(t, args, options)).exit();
+}
+
+export interface ServingCommand extends Command {
+  /** Without a path. */
+  readonly url: string;
+  /** The line that it prints as an example. */
+  readonly example: () => Promise<string>;
+}
+
+/** Starts `mayfly --port 0` with these arguments, and waits until it listens. */
+export async function startServing(
+  t: TestContext,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<ServingCommand> {
+  const [first, ...rest] = args;
+  const words = first === "serve" ? [first, "--port", "0", ...rest] : ["--port", "0", ...args];
+  const command = await startCommand(t, words, options);
+  const label = (): string => `mayfly prints what is needed: ${command.stdout()}${command.stderr()}`;
+  const printed = async (pattern: RegExp): Promise<string> => {
+    const find = (): string | undefined => pattern.exec(command.stdout())?.[1];
+    return until(find, { withinMs: WAIT_MS, label });
+  };
+  const url = await printed(/^Mayfly listens on (http:\/\/[^/\s]+)\/mcp(?:\/\S+)?$/m);
+  return { ...command, url, example: () => printed(/^Try it:\n\n(curl .*)\n/m) };
 }
 
 /** Starts `mayfly` with these arguments; after the test it is killed, and no process with the token may be left. */
-export async function startCommand(
+async function startCommand(
   t: TestContext,
   args: readonly string[],
   { cwd, env = {}, token }: CommandOptions = {},
@@ -69,40 +103,6 @@ export async function startCommand(
       return { code, signal, stdout: stdout(), stderr: stderr() };
     },
   };
-}
-
-/** Runs `mayfly` to its end. */
-export async function runCommand(
-  t: TestContext,
-  args: readonly string[],
-  options: CommandOptions = {},
-): Promise<Exit> {
-  return (await startCommand(t, args, options)).exit();
-}
-
-export interface ServingCommand extends Command {
-  /** Without a path. */
-  readonly url: string;
-  /** The line that it prints as an example. */
-  example(): Promise<string>;
-}
-
-/** Starts `mayfly --port 0` with these arguments, and waits until it listens. */
-export async function startServing(
-  t: TestContext,
-  args: readonly string[],
-  options: CommandOptions = {},
-): Promise<ServingCommand> {
-  const [first, ...rest] = args;
-  const words = first === "serve" ? [first, "--port", "0", ...rest] : ["--port", "0", ...args];
-  const command = await startCommand(t, words, options);
-  const label = (): string => `mayfly prints what is needed: ${command.stdout()}${command.stderr()}`;
-  const printed = async (pattern: RegExp): Promise<string> => {
-    const find = (): string | undefined => pattern.exec(command.stdout())?.[1];
-    return until(find, { withinMs: WAIT_MS, label });
-  };
-  const url = await printed(/^Mayfly listens on (http:\S+)\/mcp$/m);
-  return { ...command, url, example: () => printed(/^Try it:\n\n(curl .*)\n/m) };
 }
 
 function gathered(stream: Readable): () => string {
