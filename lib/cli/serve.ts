@@ -112,7 +112,7 @@ async function printExample(server: RunningServer, config: FoundConfig, flags: S
   const path = pathsOf(config)[0] ?? "";
   const call = await exampleCall(server, path, list(flags.authKey)[0]);
   if (call) console.log(`Try it:\n\n${call}\n`);
-  else console.error(`The server "${name}" did not list its tools: the line above says why.`);
+  else console.log(`The server "${name}" did not list its tools: the line above says why.`);
 }
 
 function configOf(words: readonly string[], flags: ServeFlags): FoundConfig | undefined {

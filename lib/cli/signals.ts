@@ -13,7 +13,7 @@ export function stopOnSignals(server: RunningServer): void {
     process.on(signal, () => {
       if (stopping) process.exit(128 + constants.signals[signal]);
       stopping = true;
-      console.error("Finishing what runs; the same signal again ends it at once.");
+      console.log("Finishing what runs; the same signal again ends it at once.");
       void server.close().then(() => process.exit(0));
     });
   }
