@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { createReadStream, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
@@ -59,9 +58,7 @@ async function answer(incoming, outgoing) {
   if (published.has(url.pathname)) return sendFile(published.get(url.pathname), outgoing);
   if (!routeToFunction(url)) return refuse(404, "NOT_FOUND", outgoing);
   if (!methods.has(incoming.method)) return refuse(405, "INVALID_REQUEST_METHOD", outgoing);
-  const request = toRequest(url, incoming, clientGone(outgoing));
-  // The platform has read the whole body before the function starts; unread rests would block the connection.
-  outgoing.once("finish", () => incoming.resume());
+  const request = toRequest(url, incoming, await bodyOf(incoming), clientGone(outgoing));
   await contexts.run(contextOf(request), async () => send(await handle(request), outgoing));
 }
 
@@ -76,13 +73,18 @@ function routeToFunction(url) {
   return route !== undefined;
 }
 
-function toRequest(url, incoming, signal) {
+/** The platform has read the whole body before the function starts. */
+async function bodyOf(incoming) {
+  const chunks = await incoming.toArray();
+  return ["GET", "HEAD"].includes(incoming.method) ? null : new Blob(chunks).stream();
+}
+
+function toRequest(url, incoming, body, signal) {
   const { method } = incoming;
   const headers = new Headers(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
   headers.set("x-forwarded-for", incoming.socket.remoteAddress);
   headers.set("x-forwarded-host", url.host);
   headers.set("x-forwarded-proto", "https");
-  const body = method === "GET" || method === "HEAD" ? null : Readable.toWeb(incoming);
   return new Request(url, { method, headers, body, signal, duplex: "half" });
 }
 
