@@ -106,7 +106,7 @@ function urlIn(stdout: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: stdout });
     lines.on("line", (line) => {
-      const [, url] = /^Mayfly listens on (\S+)\/mcp$/.exec(line) ?? [];
+      const [, url] = /^Mayfly listens on (http:\/\/[^/\s]+)\/mcp/.exec(line) ?? [];
       if (url !== undefined) resolve(url);
     });
     lines.once("close", () => reject(new Error("the adapter ended before it listened")));
