@@ -8,7 +8,7 @@ import type { Message, MessageValue, RequestValue } from "./jsonrpc.ts";
 import { shortened } from "./logger.ts";
 import { elements, memberText, members } from "./rawjson.ts";
 import { LEGACY_VERSIONS, VERSION_WITHOUT_HEADER, isLegacyVersion, isModernVersion } from "./revisions.ts";
-import { decodeSessionToken, encodeSessionToken } from "./session-token.ts";
+import { decodeSessionToken, encodeSessionToken, ownSession } from "./session-token.ts";
 
 /** What a POST asks for. With neither requests nor answers it asks for nothing: 202. */
 export interface Incoming {
@@ -20,7 +20,7 @@ export interface Incoming {
   readonly batch: boolean;
   /** The session id that an answered initialize brings. */
   readonly sessionToken?: string | undefined;
-  /** The client's session id, ours or not. */
+  /** The session id that Mayfly gave to the client. */
   readonly session?: string | undefined;
   /** The request that a cancelled notification means. */
   readonly cancelled?: RequestId;
@@ -50,18 +50,14 @@ export function classify(text: string, headers: Headers): Incoming {
 
 function noted({ value }: Message, headers: Headers): Incoming {
   const id = "params" in value && value.method === CANCELLED ? value.params?.["requestId"] : undefined;
-  return isRequestId(id) ? { ...NOTHING, session: sessionOf(headers), cancelled: id } : NOTHING;
-}
-
-function sessionOf(headers: Headers): string | undefined {
-  return headers.get("mcp-session-id") ?? undefined;
+  return isRequestId(id) ? { ...NOTHING, session: ownSession(headers), cancelled: id } : NOTHING;
 }
 
 function single(message: Message<RequestValue>, version: string | undefined, headers: Headers): Incoming {
   const id = idOf(message);
   const handshake = handshakeFor(version, headers, id);
   const answer = ownAnswer(message);
-  const rest = { batch: false, handshake, id, session: sessionOf(headers) };
+  const rest = { batch: false, handshake, id, session: ownSession(headers) };
   return answer === undefined
     ? { ...rest, requests: [message], answers: [] }
     : { ...rest, requests: [], answers: [answer] };

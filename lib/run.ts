@@ -55,14 +55,13 @@ export async function probe(server: Server, caller: Caller, host: Host): Promise
 
 async function start(order: Order, { request, context }: Caller, host: Host, session?: string): Promise<Run> {
   const { shutdown, processes, logger, cancellations } = host;
-  const [first] = order.requests;
+  // One request of a batch cannot be cancelled: the process works for the others too.
+  const [first, second] = order.requests;
+  const id = second ? undefined : first?.value.id;
+  const isNamed = session !== undefined && id !== undefined;
   const lifetime = createLifetime({
     clients: [request.signal, context.signal],
-    // The session id has a random part: nobody else can name this request.
-    cancellation:
-      first && session !== undefined
-        ? (end) => cancellations.register(session, first.value.id, end)
-        : undefined,
+    cancellation: isNamed ? (end) => cancellations.register(session, id, end) : undefined,
     shutdown: shutdown.signal,
     deadline: context.deadline,
   });

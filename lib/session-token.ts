@@ -33,6 +33,12 @@ export function encodeSessionToken({
   return token.length <= MAX_BYTES ? token : undefined;
 }
 
+/** The session id of a client that brings ours: its random part lets nobody else speak for that client. */
+export function ownSession(headers: Headers): string | undefined {
+  const header = headers.get("mcp-session-id");
+  return header?.startsWith(PREFIX) ? header : undefined;
+}
+
 /**
  * @param id of the request, for the error
  * @returns undefined if the header is absent or not ours

@@ -10,7 +10,7 @@ import { readAll, readEvents } from "./support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "./support/files.ts";
 import { fixture } from "./support/fixture.ts";
 import { processesWith, waitUntilGone } from "./support/processes.ts";
-import { call, post } from "./support/rpc.ts";
+import { call, initialize, notification, post } from "./support/rpc.ts";
 
 interface Failure {
   readonly id?: unknown;
@@ -210,4 +210,25 @@ test("the log tells why a server failed, without what it must not tell", async (
   assert.match(log, /SECRET_TOKEN is \*\*\*/);
   assert.match(log, /"tool":"secret-tool"/);
   assert.doesNotMatch(log, /s3cret-value|p4ssword/);
+});
+
+test("a cancelled notification ends the request it means, and no other", async (t) => {
+  const file = join(await temporaryFolder(t), "log");
+  const { send, token, handler } = setUp(t, "slow");
+  const session = async (): Promise<Record<string, string>> => {
+    const id = (await send(initialize())).headers.get("mcp-session-id") ?? "";
+    return { ...post("").headers, accept: "*/*", "mcp-session-id": id };
+  };
+  const [mine, other] = [await session(), await session()];
+  const running = send(call("wait", { file }, { id: 7 }), { headers: mine });
+  await waitForLine(file, /^called/);
+  const cancel = async (headers: Record<string, string>, requestId: number | string): Promise<number> =>
+    (await send(notification("notifications/cancelled", { requestId }), { headers })).status;
+  assert.deepEqual([await cancel(other, 7), await cancel(mine, "7"), await cancel(mine, 8)], [202, 202, 202]);
+  assert.equal(processesWith(token).length, 1);
+  assert.equal(await cancel(mine, 7), 202);
+  const response = await running;
+  assert.deepEqual([response.status, await response.text()], [200, ""]);
+  await waitForLine(file, /^cancelled 7/);
+  await handler.close();
 });

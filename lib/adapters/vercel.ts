@@ -33,12 +33,17 @@ function createFunctionHandler(variables: Variables): Pick<Handler, "fetch"> {
       ...functionOptions(variables),
       logger: jsonLogger(toLogLevel(variables["LOG_LEVEL"])),
     });
-    // The platform gives 500 ms: nothing can be finished, and nothing may stay.
-    process.once("SIGTERM", () => handler.kill());
+    process.once("SIGTERM", () => stop(handler));
     return handler;
   } catch (error) {
     return { fetch: () => Promise.resolve(misconfigured(error, logger)) };
   }
+}
+
+/** The platform gives 500 ms: nothing can be finished, and nothing may stay. To listen also means to have to end. */
+function stop(handler: Handler): void {
+  handler.kill();
+  if (process.listenerCount("SIGTERM") === 0) process.kill(process.pid, "SIGTERM");
 }
 
 /** @throws ConfigurationError */
@@ -82,7 +87,10 @@ interface PlatformContext {
 /** What `@vercel/functions` reads, without the dependency. */
 function platformContext(): RequestContext {
   const holder = globalThis as { [REQUEST_CONTEXT]?: { get?: () => PlatformContext | undefined } };
-  const { waitUntil, deadline } = holder[REQUEST_CONTEXT]?.get?.() ?? {};
-  const time = deadline === undefined ? Number.NaN : new Date(deadline).getTime();
-  return { waitUntil, deadline: Number.isNaN(time) ? undefined : time };
+  const platform = holder[REQUEST_CONTEXT]?.get?.();
+  const time = new Date(platform?.deadline ?? Number.NaN).getTime();
+  return {
+    waitUntil: (promise) => platform?.waitUntil?.(promise),
+    deadline: Number.isNaN(time) ? undefined : time,
+  };
 }
