@@ -50,15 +50,18 @@ function hostName(url: string): string {
 
 /**
  * Compares whatever keys the request presents with ours.
+ * @returns what names the caller, and is no secret
  * @throws UNAUTHORIZED, NO_KEY_CONFIGURED
  */
-export function admitKey(request: IncomingRequest, url: URL, rules: AccessRules): void {
+export function admitKey(request: IncomingRequest, url: URL, rules: AccessRules): string {
   const headers = { "WWW-Authenticate": "Bearer" };
-  if (rules.authKeys.length > 0) {
-    if (!presentedKeys(request, url).some((key) => isKnown(key, rules.authKeys))) {
-      throw new MayflyError("UNAUTHORIZED", { headers });
-    }
-  } else if (!rules.allowAnonymous) throw new MayflyError("NO_KEY_CONFIGURED", { headers });
+  if (rules.authKeys.length === 0) {
+    if (rules.allowAnonymous) return "anonymous";
+    throw new MayflyError("NO_KEY_CONFIGURED", { headers });
+  }
+  const key = presentedKeys(request, url).find((presented) => isKnown(presented, rules.authKeys));
+  if (key === undefined) throw new MayflyError("UNAUTHORIZED", { headers });
+  return `key:${sha256(key).toString("base64url")}`;
 }
 
 function presentedKeys({ headers }: IncomingRequest, url: URL): string[] {

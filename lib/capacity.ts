@@ -45,6 +45,26 @@ export function createCapacity(limit: number): Capacity {
   };
 }
 
+/** Places that nobody waits for. */
+export interface Places {
+  /**
+   * @returns how to give the place back; repeated calls count once
+   * @throws OVERLOADED
+   */
+  take(): () => void;
+}
+
+export function createPlaces(limit: number): Places {
+  let taken = 0;
+  return {
+    take() {
+      if (taken >= limit) throw overloaded(limit);
+      taken += 1;
+      return once(() => (taken -= 1));
+    },
+  };
+}
+
 function waitForPlace(queue: Set<() => void>, limit: number, signal: AbortSignal): Promise<void> {
   if (queue.size >= limit) throw overloaded(limit);
   return new Promise((resolve, reject) => {

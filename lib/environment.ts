@@ -16,6 +16,7 @@ export const OWN = [
     "PASS_ENV",
     "ALLOW_ENV",
     "STATE_SECRET",
+    "INPUT_MODE",
   ],
   ...[
     "CORS_ORIGIN",

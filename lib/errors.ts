@@ -5,6 +5,7 @@ export const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 const INTERNAL_ERROR = -32603;
 const HEADER_MISMATCH = -32020;
+const MISSING_CAPABILITY = -32021;
 const UNSUPPORTED_VERSION = -32022;
 
 /** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */
@@ -94,6 +95,54 @@ export const ERRORS = {
     rpc: HEADER_MISMATCH,
     message: "MCP-Protocol-Version names a revision that has no initialize request",
   },
+  INVALID_ENVELOPE: { status: 400, rpc: INVALID_PARAMS, message: "params._meta is not valid: {detail}" },
+  HEADER_MISMATCH: { status: 400, rpc: HEADER_MISMATCH, message: "Header mismatch: {detail}" },
+  METHOD_NOT_SERVED: {
+    status: 404,
+    rpc: METHOD_NOT_FOUND,
+    message: "{method} is not served in this protocol revision",
+  },
+  INVALID_FILTER: { status: 400, rpc: INVALID_PARAMS, message: "params.notifications must be an object" },
+  STATE_NOT_VALID: {
+    status: 400,
+    rpc: INVALID_PARAMS,
+    message: "This requestState is not valid here: it was changed, is too old, or belongs to another request",
+  },
+  CONTINUATION_EXPIRED: {
+    status: 400,
+    rpc: INVALID_PARAMS,
+    message: "continuation expired: the process that waited for this answer has ended",
+  },
+  INPUT_RESPONSE_NOT_VALID: {
+    status: 400,
+    rpc: INVALID_PARAMS,
+    message: "params.inputResponses is not valid ({key}): expected an object",
+  },
+  STATE_TOO_LARGE: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The answers so far are too large to ask for another one: more than {limit} characters",
+  },
+  CAPABILITY_MISSING: {
+    status: 400,
+    rpc: MISSING_CAPABILITY,
+    message: "The server needs a capability that the client has not declared",
+  },
+  INPUT_OUT_OF_REACH: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" needs client input, which this connection cannot provide',
+  },
+  CLIENT_OUT_OF_REACH: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message: "The client cannot be reached from here",
+  },
+  QUESTION_NOT_SUPPORTED: {
+    status: 200,
+    rpc: INVALID_PARAMS,
+    message: "The client has not declared {missing}",
+  },
   INVALID_INITIALIZE: { status: 400, rpc: INVALID_PARAMS, message: "initialize needs a params object" },
   MALFORMED_REQUEST: { status: 400, rpc: INVALID_REQUEST, message: "This is not a valid HTTP request" },
   SESSION_NOT_FOUND: {
@@ -133,13 +182,19 @@ export const ERRORS = {
   START_TIMEOUT: {
     status: 200,
     rpc: INTERNAL_ERROR,
-    message: 'The server "{server}" did not answer initialize within {limit} milliseconds',
+    message: 'The server "{server}" was not ready for {method} within {limit} milliseconds',
     reason: "timeout",
   },
   REQUEST_TIMEOUT: {
     status: 200,
     rpc: INTERNAL_ERROR,
     message: 'The server "{server}" did not answer {method} within {limit} milliseconds',
+    reason: "timeout",
+  },
+  ANSWER_TIMEOUT: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The client did not answer the server "{server}" within {limit} milliseconds',
     reason: "timeout",
   },
   DEADLINE: {
@@ -164,6 +219,19 @@ export const ERRORS = {
     status: 200,
     rpc: INTERNAL_ERROR,
     message: 'The server "{server}" refused to initialize: {detail}',
+    reason: "protocol",
+  },
+  SERVER_ASKED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" sent the request {method}, which its protocol revision forbids',
+    reason: "protocol",
+  },
+  RESULT_TYPE_NOT_KNOWN: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      'The server "{server}" answered with a result of the type {type}, which the client does not know',
     reason: "protocol",
   },
   INTERNAL: { status: 500, rpc: INTERNAL_ERROR, message: "An error inside Mayfly: see its log" },

@@ -1,51 +1,32 @@
-import { randomUUID } from "node:crypto";
-
-import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
-
-import { connect } from "./connection.ts";
-import type { Connection, ConnectionOptions, ServerMessage } from "./connection.ts";
-import { MayflyError, errorText, toMayflyError } from "./errors.ts";
-import type { FailureReason } from "./errors.ts";
-import { INITIALIZED_TEXT, initializeResponseText, initializeText } from "./initialize.ts";
-import type { Handshake } from "./initialize.ts";
-import { isNotification } from "./jsonrpc.ts";
+import { asked, continueHeld, suspend } from "./asking.ts";
+import { handshakeFor } from "./cells.ts";
+import { converse } from "./conversation.ts";
+import type { Conversation, ConversationOptions } from "./conversation.ts";
+import { abandon, fail } from "./endings.ts";
+import { errorCode } from "./eras/error-up.ts";
+import { crosses } from "./eras/notification-up.ts";
+import { resultTypeOf } from "./eras/result-up.ts";
+import { MayflyError } from "./errors.ts";
+import { notComplete } from "./input-required.ts";
+import { isNotification, isRequest, isResponse } from "./jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "./jsonrpc.ts";
-import { ClientGone, onAbort } from "./lifetime.ts";
+import { onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
-import { LineTooLong } from "./lines.ts";
-import { shortened } from "./logger.ts";
-import type { Logger } from "./logger.ts";
+import { openAfterRefusal, openForLegacy, openForModern } from "./opening.ts";
+import type { Opened, Stage } from "./opening.ts";
+import type { Order, Reply } from "./order.ts";
+import { checkParameters, isWrapped, mustNotRepeat, refuseForeignState } from "./precautions.ts";
 import type { OwnProcess } from "./processes.ts";
-import { memberText } from "./rawjson.ts";
-import { earlyEnd, lineTooLong, refusedInitialize } from "./reasons.ts";
-import { mask } from "./secrets.ts";
-import type { Server } from "./servers.ts";
+import { answerRequest, limitTime, methodsOf, openedOf, renamedProgress, takeTurn } from "./turns.ts";
+import type { Exchange, Turn } from "./turns.ts";
 
-/** One request, or the requests of one batch, for one fresh process. */
-export interface Order {
-  readonly server: Server;
-  readonly requests: readonly Message<RequestValue>[];
-  /** Replayed before the requests; absent when the request itself is initialize. */
-  readonly handshake?: Handshake | undefined;
-  /** Bytes of one line from the server, for the error that says it was longer. */
-  readonly maxMessageBytes: number;
-}
+type Replies = AsyncGenerator<Reply, void, void>;
 
-/** A message for the client. */
-export type Reply =
-  | { readonly kind: "notification"; readonly text: string }
-  | { readonly kind: "response"; readonly text: string; readonly outcome: Outcome };
-
-/** For the log: an answer of the server, or why there is none. */
-export type Outcome = "ok" | "error" | FailureReason | "internal";
-
-/** What the steps below share. */
-interface Exchange extends Order {
-  readonly process: OwnProcess;
-  readonly connection: Connection;
-  readonly lifetime: Lifetime;
-  /** Requests that have no answer yet. */
-  readonly waiting: Map<RequestId, Message<RequestValue>>;
+/** Where the processes of one POST come from. */
+export interface ProcessSource {
+  readonly first: OwnProcess;
+  /** Another one, for a server that the first has told us how to open. */
+  more(): Promise<OwnProcess>;
 }
 
 /**
@@ -55,143 +36,193 @@ interface Exchange extends Order {
  */
 export async function* exchange(
   order: Order,
-  process: OwnProcess,
+  processes: ProcessSource,
   lifetime: Lifetime,
-  options: ConnectionOptions,
-): AsyncGenerator<Reply, void, void> {
-  const waiting = new Map(order.requests.map((request) => [request.value.id, request]));
-  const connection = connect(process.child, lifetime.signal, options);
-  const all: Exchange = { ...order, process, connection, lifetime, waiting };
-  // Also while nobody pulls: a slow client that goes away must not keep the process.
-  const unlisten = onAbort(lifetime.signal, () => abandon(all));
-  try {
-    yield* converse(all);
-  } catch (error) {
-    yield* fail(error, all, options.logger);
-  } finally {
-    unlisten();
-    process.end();
-  }
-}
-
-async function* converse(all: Exchange): AsyncGenerator<Reply, void, void> {
-  await replayHandshake(all);
-  const stopTimer = limitTime(all);
-  try {
-    for (const { text } of all.requests) void all.connection.send(text);
-    while (all.waiting.size > 0) yield* replyFor(await nextMessage(all, methodsOf(all)), all);
-  } finally {
-    stopTimer();
-  }
-}
-
-/** 2025-11-25/basic/lifecycle, Initialization. The server may choose another version than the one asked for. */
-async function replayHandshake(all: Exchange): Promise<void> {
-  const { handshake, connection, server } = all;
-  if (!handshake) return;
-  const stopTimer = limitStart(all);
-  const id = `mayfly-${randomUUID()}`;
-  void connection.send(initializeText(id, handshake));
-  let message = await nextMessage(all, "initialize");
-  while (!isAnswerTo(id, message)) message = await nextMessage(all, "initialize");
-  stopTimer();
-  if (message.value.error !== undefined) {
-    throw refusedInitialize(server, message.value.error);
-  }
-  void connection.send(INITIALIZED_TEXT);
-}
-
-function isAnswerTo(id: RequestId, message: ServerMessage): message is Message<ResponseValue> {
-  return !isNotification(message) && message.value.id === id;
-}
-
-/** An initialize request is the handshake, and has its time. */
-function limitTime(all: Exchange): () => void {
-  if (!all.handshake) return limitStart(all);
-  const { lifetime, server } = all;
-  const limit = server.requestTimeoutMs;
-  const values = { server: server.name, method: methodsOf(all), limit };
-  return lifetime.endAfter(limit, new MayflyError("REQUEST_TIMEOUT", { values }));
-}
-
-function limitStart({ lifetime, server }: Exchange): () => void {
-  const limit = server.startTimeoutMs;
-  return lifetime.endAfter(
-    limit,
-    new MayflyError("START_TIMEOUT", { values: { server: server.name, limit } }),
-  );
-}
-
-/** @param method what the server has not answered yet, for the error */
-async function nextMessage(all: Exchange, method: string): Promise<ServerMessage> {
-  const message = await all.connection.next();
-  if (message) return message;
-  all.lifetime.signal.throwIfAborted();
-  throw await earlyEnd(all.process.child, all.server, method);
-}
-
-function* replyFor(message: ServerMessage, all: Exchange): Generator<Reply, void, void> {
-  if (isNotification(message)) {
-    if (crosses(message)) yield { kind: "notification", text: message.text };
-    return;
-  }
-  const request = all.waiting.get(message.value.id);
-  if (!request) return;
-  all.waiting.delete(message.value.id);
-  if (all.waiting.size === 0) finish(all);
-  const isHandshake = request.value.method === "initialize";
-  const text = isHandshake ? initializeResponseText(message.text) : message.text;
-  yield { kind: "response", text, outcome: message.value.error === undefined ? "ok" : "error" };
-}
-
-/** Before the last answer is out, since nobody may pull again after it. */
-function finish({ process, lifetime }: Exchange): void {
-  process.end();
-  lifetime.dispose();
-}
-
-/** About something that outlives the request, or about requests of the server that never reached the client. */
-const STAYS =
-  /^notifications\/(?:.*\/list_changed|resources\/updated|tasks\/.*|elicitation\/complete|cancelled)$/;
-
-function crosses({ value }: Message<NotificationValue>): boolean {
-  return !STAYS.test(value.method);
-}
-
-/** 2025-11-25/basic/utilities/cancellation; initialize must not be cancelled. */
-function abandon({ waiting, connection, process, lifetime }: Exchange): void {
-  const reason = JSON.stringify((lifetime.signal.reason as Error).message || "The client has gone");
-  for (const { text, value } of waiting.values()) {
-    const params = `{"requestId":${memberText(text, "id")},"reason":${reason}}`;
-    const cancelled = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`;
-    if (value.method !== "initialize") void connection.send(cancelled);
-  }
-  process.end();
-}
-
-function* fail(error: unknown, all: Exchange, logger: Logger): Generator<Reply, void, void> {
-  const { signal } = all.lifetime;
-  const cause: unknown = signal.aborted ? signal.reason : error;
-  if (cause instanceof ClientGone) return;
-  const failure =
-    cause instanceof LineTooLong ? lineTooLong(all.server, all.maxMessageBytes) : toMayflyError(cause);
-  report(failure, all, logger);
-  finish(all);
-  for (const { text } of all.waiting.values()) {
-    const answer = errorText(failure, memberText(text, "id"));
-    yield { kind: "response", text: answer, outcome: failure.reason ?? "internal" };
-  }
-}
-
-/** When the process is gone: only then its last words are complete. */
-function report(failure: MayflyError, { process, server }: Exchange, logger: Logger): void {
-  void process.gone.then(() => {
-    const stderr = mask(process.child.stderrTail(), server.secrets);
-    const cause = failure.cause instanceof Error ? mask(failure.cause.message, server.secrets) : undefined;
-    logger.warn({ server: server.name, reason: failure.reason, cause, stderr }, failure.message);
+  options: ConversationOptions,
+): Replies {
+  const all = begin(order, processes, lifetime, options);
+  yield* guarded(all, options, async function* () {
+    await open(all);
+    limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
+    for (const request of order.requests) yield* sendDown(request, all);
+    yield* untilAnswered(all);
   });
 }
 
-function methodsOf({ waiting }: Exchange): string {
-  return [...waiting.values()].map(({ value }) => shortened(value.method)).join(", ");
+/** Goes on with a process that has waited for the client's answers, which are in the order's request. */
+export async function* resume(
+  waiting: Exchange,
+  order: Order,
+  lifetime: Lifetime,
+  options: ConversationOptions,
+): Replies {
+  const all: Exchange = { ...waiting, order, lifetime, held: false, unanswered: new Set(order.requests) };
+  yield* guarded(all, options, async function* () {
+    if (waiting.current) attach(all, waiting.current);
+    limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
+    continueHeld(all);
+    yield* untilAnswered(all);
+  });
+}
+
+export async function* guarded(all: Exchange, { logger }: ConversationOptions, work: () => Replies): Replies {
+  // Also while nobody pulls: a slow client that goes away must not keep the process.
+  const unlisten = onAbort(all.lifetime.signal, () => abandon(all));
+  try {
+    yield* work();
+  } catch (error) {
+    yield* fail(error, all, logger);
+  } finally {
+    unlisten();
+    all.release();
+    all.stopTimer();
+    for (const forget of all.relayed) forget();
+    if (!all.held) all.current?.process.end();
+  }
+}
+
+export function begin(
+  order: Order,
+  processes: ProcessSource,
+  lifetime: Lifetime,
+  options: ConversationOptions,
+): Exchange {
+  const { server } = order;
+  // It was started before there was an answer, so that a failure to start it could still be one.
+  const ready = [converse(processes.first, server, options)];
+  const all: Exchange = {
+    order,
+    lifetime,
+    current: ready[0],
+    opened: undefined,
+    unanswered: new Set(order.requests),
+    turns: new Map(),
+    open: [],
+    relayed: new Set(),
+    serverState: undefined,
+    held: false,
+    stopTimer: nothing,
+    release: nothing,
+    start: async () => {
+      // Every process has its own time to start. The one before it is of no use any more.
+      limitTime(all, server.startTimeoutMs, "START_TIMEOUT");
+      const first = ready.pop();
+      if (!first) all.current?.process.end();
+      return attach(all, first ?? converse(await processes.more(), server, options));
+    },
+  };
+  return all;
+}
+
+function nothing(): void {}
+
+function attach(all: Exchange, conversation: Conversation): Conversation {
+  all.release();
+  all.current = conversation;
+  all.release = conversation.listen(all.lifetime.signal);
+  return conversation;
+}
+
+/** Opens the server, and once more without a way back to the client where the request may not run twice. */
+async function open(all: Exchange): Promise<void> {
+  all.opened = await openServer(all);
+  refuseForeignState(all);
+  if (await mustNotRepeat(all)) {
+    all.order = { ...all.order, input: { kind: "refuse", asks: false } };
+    all.opened = await openServer(all);
+  }
+  await checkParameters(all);
+}
+
+export async function openServer(all: Exchange): Promise<Opened> {
+  const { client, server, requests } = all.order;
+  const stage = stageOf(all);
+  if (client.era === "modern") return openForModern(stage);
+  const isInitialize = requests[0]?.value.method === "initialize";
+  // The request is the handshake then, and what the server says meanwhile is for the client.
+  if (!isInitialize || server.eras.known().legacy === false) return openForLegacy(stage);
+  return { conversation: await stage.start(), era: "legacy" };
+}
+
+function stageOf({ order, start }: Exchange): Stage {
+  return { server: order.server, handshake: handshakeFor(order), start };
+}
+
+function* sendDown(request: Message<RequestValue>, all: Exchange): Generator<Reply, void, void> {
+  const down = openedOf(all).cell.request(request);
+  if ("send" in down) takeTurn(all, request, down.send);
+  else yield answerRequest(all, request, down.answer);
+}
+
+async function* untilAnswered(all: Exchange): Replies {
+  while (all.turns.size > 0) {
+    const message = await nextMessage(all);
+    if (!message) return yield suspend(all);
+    if (isRequest(message)) yield* asked(message, all);
+    else if (isNotification(message)) yield* noted(message, all);
+    else if (isResponse(message)) yield* answered(message, all);
+  }
+}
+
+/** @returns undefined when it is time to ask the client */
+async function nextMessage(all: Exchange): Promise<Message | undefined> {
+  const { conversation } = openedOf(all).opened;
+  const method = methodsOf(all);
+  return all.open.length === 0 ? conversation.next(method) : conversation.nextWithin(method, COLLECT_MS);
+}
+
+/** Milliseconds in which a server may add questions to one that the client must answer in its next POST. */
+const COLLECT_MS = 20;
+
+function* noted(message: Message<NotificationValue>, all: Exchange): Generator<Reply, void, void> {
+  const { client } = all.order;
+  const { era } = openedOf(all).opened;
+  const listener = { client: client.era, server: era, logLevel: client.logLevel };
+  const text = crosses(message.value, listener) ? renamedProgress(all, message) : undefined;
+  if (text !== undefined) yield { kind: "notification", text };
+}
+
+async function* answered(message: Message<ResponseValue>, all: Exchange): Replies {
+  const turn = all.turns.get(message.value.id);
+  if (!turn) return;
+  all.turns.delete(message.value.id);
+  remember(turn.request, message.value, all);
+  if (openedOf(all).opened.era === "modern" && resultTypeOf(message.value.result) !== "complete") {
+    yield* notComplete(turn, message, all);
+  } else if (isRefusedHandshake(turn, message, all)) yield* answerRefused(turn, message, all);
+  else yield await finalAnswer(turn, message, all);
+}
+
+async function finalAnswer(turn: Turn, message: Message<ResponseValue>, all: Exchange): Promise<Reply> {
+  const wrapped = await isWrapped(turn.request, message.value, all);
+  return answerRequest(all, turn.request, openedOf(all).cell.response(turn.request, message, wrapped));
+}
+
+/** What an answer tells about the server, for the requests to come. */
+function remember({ value }: Message<RequestValue>, { result, error }: ResponseValue, all: Exchange): void {
+  const { era } = openedOf(all).opened;
+  const { tools, eras } = all.order.server;
+  if (error === undefined && value.method === "tools/list") tools.learn(result);
+  if (error === undefined && value.method === "initialize" && era === "legacy") eras.learn({ legacy: true });
+  // It was modern once, and has been replaced since: the next request asks anew.
+  if (era === "modern" && errorCode(error) === UNSUPPORTED_VERSION) eras.learn({ modern: undefined });
+}
+
+const UNSUPPORTED_VERSION = -32022;
+
+/** A client's own initialize request, refused by a server that may be modern. */
+function isRefusedHandshake({ request }: Turn, { value }: Message<ResponseValue>, all: Exchange): boolean {
+  const isLegacy = openedOf(all).opened.era === "legacy";
+  return isLegacy && request.value.method === "initialize" && value.error !== undefined;
+}
+
+async function* answerRefused(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
+  const { conversation } = openedOf(all).opened;
+  try {
+    all.opened = await openAfterRefusal(stageOf(all), conversation, message.value.error);
+  } catch (error) {
+    if (!(error instanceof MayflyError && error.code === "INITIALIZE_REFUSED")) throw error;
+    return yield answerRequest(all, turn.request, message.text);
+  }
+  yield* sendDown(turn.request, all);
 }

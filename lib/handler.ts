@@ -15,6 +15,9 @@ import { routeOf } from "./routes.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
 
+/** A request, before it is known who sends it. */
+type Source = Pick<Caller, "request" | "context">;
+
 /** Answers HTTP requests with stdio servers. Neither function needs `this`. */
 export interface Handler {
   /** Never rejects: whatever goes wrong is an answer. */
@@ -48,20 +51,20 @@ export function createHandler(options: HandlerOptions): Handler {
 }
 
 /** One POST on one page. */
-async function answer(caller: Caller, host: Host): Promise<Response> {
-  const { request } = caller;
+async function answer(source: Source, host: Host): Promise<Response> {
+  const { request } = source;
   const url = new URL(request.url);
   admitOrigin(request, url, host.rules);
   const route = routeOf(url);
   if (request.method === "OPTIONS") return preflight(request);
-  if (route.kind === "health") return answerHealth(caller, url, host);
-  admitKey(request, url, host.rules);
+  if (route.kind === "health") return answerHealth(source, url, host);
+  const principal = admitKey(request, url, host.rules);
   if (request.method !== "POST") throw notPost();
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
-  const incoming = classify(text, request.headers);
+  const incoming = classify(text, request.headers, host);
   try {
     refuseParameters(url);
-    return await forward(incoming, route.server, stream, caller, host);
+    return await forward(incoming, route.server, { ...source, principal, stream }, host);
   } catch (error) {
     throw withId(error, incoming.id);
   }
@@ -74,7 +77,6 @@ function notPost(): MayflyError {
 async function forward(
   incoming: Incoming,
   name: string | undefined,
-  stream: boolean,
   caller: Caller,
   host: Host,
 ): Promise<Response> {
@@ -82,10 +84,13 @@ async function forward(
   if (incoming.requests.length + incoming.answers.length === 0) return note(incoming, host);
   const { replies, lifetime } = await runIncoming(incoming, server, caller, host);
   const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
+  const { stream } = caller;
   return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, lifetime });
 }
 
-function note({ session, cancelled }: Incoming, { cancellations }: Host): Response {
+/** What comes without a question of its own: a client's answer to a server, or word that it waits no longer. */
+function note({ session, cancelled, response }: Incoming, { cancellations, relays }: Host): Response {
+  if (response && !relays.deliver(response)) throw new MayflyError("RESPONSE_NOT_EXPECTED");
   if (session !== undefined && cancelled !== undefined) cancellations.cancel(session, cancelled);
   return accepted();
 }

@@ -10,7 +10,11 @@ import type { Caller } from "./run.ts";
  * with `?deep=1`, which does, every server is started: 200 if all answer the handshake, 503 if one does not.
  * @throws METHOD_NOT_ALLOWED, and what {@link admitKey} throws
  */
-export async function answerHealth(caller: Caller, url: URL, host: Host): Promise<Response> {
+export async function answerHealth(
+  caller: Pick<Caller, "request" | "context">,
+  url: URL,
+  host: Host,
+): Promise<Response> {
   const { request } = caller;
   if (!["GET", "HEAD"].includes(request.method)) {
     throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
@@ -33,7 +37,11 @@ interface ServerHealth {
   readonly message?: string;
 }
 
-async function check(name: string, caller: Caller, host: Host): Promise<ServerHealth> {
+async function check(
+  name: string,
+  caller: Pick<Caller, "request" | "context">,
+  host: Host,
+): Promise<ServerHealth> {
   try {
     const reply = await probe(host.servers.find(name), caller, host);
     return reply?.kind === "response" && reply.outcome !== "ok" ? failureIn(reply.text) : { status: "ok" };

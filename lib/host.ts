@@ -1,17 +1,25 @@
 import type { AccessRules } from "./auth.ts";
 import { createCancellations } from "./cancellations.ts";
 import type { Cancellations } from "./cancellations.ts";
-import { defaultMaxProcesses } from "./capacity.ts";
+import { createPlaces, defaultMaxProcesses } from "./capacity.ts";
+import type { Places } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
-import type { HandlerOptions } from "./configuration/options.ts";
+import type { HandlerOptions, ParamHeaders } from "./configuration/options.ts";
 import { OWN } from "./environment.ts";
+import { createHeldProcesses } from "./held.ts";
+import type { HeldProcesses } from "./held.ts";
 import { silentLogger } from "./logger.ts";
 import type { Logger } from "./logger.ts";
 import { createProcesses } from "./processes.ts";
 import type { Processes } from "./processes.ts";
+import { createRelays } from "./relays.ts";
+import type { Relays } from "./relays.ts";
+import { createSeal } from "./seal.ts";
+import type { Seal } from "./seal.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
+import type { Exchange } from "./turns.ts";
 
 /** What all requests share: the parsed options, and the processes that are alive. */
 export interface Host {
@@ -22,6 +30,16 @@ export interface Host {
   readonly limits: ChildLimits & { readonly maxBodyBytes: number };
   readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
   readonly sessionToken: boolean;
+  readonly listen: "acknowledge" | "serve";
+  /** Places for subscriptions, which stay as long as their clients want. */
+  readonly listens: Places;
+  readonly paramHeaders: ParamHeaders;
+  readonly lenientVersionHeader: boolean;
+  readonly seal: Seal;
+  /** Processes that wait for the next POST of their clients. */
+  readonly held: HeldProcesses<Exchange>;
+  /** Questions that wait for the answers of legacy clients. */
+  readonly relays: Relays;
   readonly logger: Logger;
   /** Never throws. */
   readonly onMessage: (server: string, direction: "in" | "out", text: string) => void;
@@ -37,7 +55,11 @@ export function createHost(options: HandlerOptions): Host {
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
+  const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
+  const shutdown = new AbortController();
+  const held = createHeldProcesses<Exchange>(maxProcesses);
+  shutdown.signal.addEventListener("abort", () => held.endAll());
   return {
     rules: {
       authKeys,
@@ -51,19 +73,37 @@ export function createHost(options: HandlerOptions): Host {
     limits,
     form: { streamAfterMs, keepAliveMs },
     sessionToken,
+    listen,
+    listens: createPlaces(Math.max(1, Math.floor(maxProcesses / 2))),
+    paramHeaders,
+    lenientVersionHeader,
+    seal: createSeal(options.stateSecrets ?? []),
+    held,
+    relays: createRelays(),
     logger,
     onMessage: guarded(options.onMessage, logger),
-    shutdown: new AbortController(),
+    shutdown,
   };
 }
 
-function check({ mcpServers, default: chosen, authKeys = [], passEnv = [] }: HandlerOptions): void {
+/** Characters of a secret that cannot be guessed. */
+const MIN_SECRET = 32;
+
+function check(options: HandlerOptions): void {
+  const { mcpServers, default: chosen, authKeys = [], passEnv = [], stateSecrets = [] } = options;
   const names = Object.keys(mcpServers);
   if (names.length === 0) throw new ConfigurationError("mcpServers: there is no server");
   if (chosen !== undefined && !names.includes(chosen)) {
     throw new ConfigurationError(`default: there is no server "${chosen}"`);
   }
   if (authKeys.some((key) => key.trim() === "")) throw new ConfigurationError("authKeys: a key is empty");
+  if (stateSecrets.some((secret) => secret.length < MIN_SECRET)) {
+    throw new ConfigurationError(`stateSecrets: a secret has less than ${MIN_SECRET} characters`);
+  }
+  const rerun = names.find((name) => (mcpServers[name]?.inputMode ?? options.inputMode) === "rerun");
+  if (rerun !== undefined && stateSecrets.length === 0) {
+    throw new ConfigurationError(`mcpServers.${rerun}: inputMode "rerun" needs a secret: set STATE_SECRET`);
+  }
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
 }

@@ -1,6 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
-import { elements } from "./rawjson.ts";
+import { elements, memberText } from "./rawjson.ts";
 
 /** One JSON-RPC message: the text that travels, and a parsed copy to route by. */
 export interface Message<Value extends MessageValue = MessageValue> {
@@ -37,6 +37,11 @@ export function isNotification(message: Message): message is Message<Notificatio
 
 export function isResponse(message: Message): message is Message<ResponseValue> {
   return !("method" in message.value);
+}
+
+/** The id as its sender wrote it. */
+export function idOf({ text }: Message<RequestValue>): string {
+  return memberText(text, "id") ?? "";
 }
 
 /** Why a parsed value is not a JSON-RPC message of MCP, or undefined if it is one. Source: 2025-11-25/basic, Messages. */

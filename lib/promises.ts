@@ -25,10 +25,13 @@ function settled(): boolean {
 }
 
 /** A promise, and what resolves it. */
-export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let settle: (() => void) | undefined;
-  const promise = new Promise<void>((resolve) => {
+export function deferred<Value = void>(): {
+  readonly promise: Promise<Value>;
+  readonly resolve: (value: Value) => void;
+} {
+  let settle: ((value: Value) => void) | undefined;
+  const promise = new Promise<Value>((resolve) => {
     settle = resolve;
   });
-  return { promise, resolve: () => settle?.() };
+  return { promise, resolve: (value) => settle?.(value) };
 }

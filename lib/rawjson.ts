@@ -30,6 +30,12 @@ export function members(text: string): Member[] {
   return found;
 }
 
+/** A key that stands more than once in the object that the text holds. */
+export function repeatedKey(text: string): string | undefined {
+  const seen = new Set<string>();
+  return members(text).find(({ key }) => seen.size === seen.add(key).size)?.key;
+}
+
 /** The elements of the array that the text holds, each as its own text. */
 export function elements(text: string): string[] {
   const found: string[] = [];
@@ -75,6 +81,42 @@ export function editMember(text: string, key: string, edit: (value: string) => s
   if (value === undefined) return text;
   const edited = edit(value);
   return edited === value ? text : setMember(text, key, edited);
+}
+
+/** Whether the text holds an object. */
+export function isObjectText(text: string | undefined): text is string {
+  return text !== undefined && text[skipSpace(text, 0)] === "{";
+}
+
+/** Whether the text holds an array. */
+export function isArrayText(text: string | undefined): text is string {
+  return text !== undefined && text[skipSpace(text, 0)] === "[";
+}
+
+/** Whether objects and arrays stand in one another more than that many levels deep. */
+export function isDeeperThan(text: string, levels: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length && depth <= levels; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at) - 1;
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+  }
+  return depth > levels;
+}
+
+/** The text without the space between its tokens. Numbers and strings stay as they are written. */
+export function compact(text: string): string {
+  const pieces: string[] = [];
+  let from = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    if (text.charCodeAt(at) === QUOTE) at = endOfString(text, at) - 1;
+    else if (" \t\r\n".includes(text.charAt(at))) {
+      pieces.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return pieces.join("") + text.slice(from);
 }
 
 const [QUOTE, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x22, 0x5b, 0x5d, 0x7b, 0x7d];

@@ -1,9 +1,10 @@
 import { errorText } from "./errors.ts";
 import type { MayflyError } from "./errors.ts";
-import type { Reply } from "./exchange.ts";
+
 import { onOneLine } from "./jsonrpc.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
+import type { Reply } from "./order.ts";
 import { MAX_TIMER_MS } from "./promises.ts";
 
 /** How the replies of one POST are written. */
@@ -79,7 +80,9 @@ function noResponse({ stream }: ResponseForm): Response {
 
 function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
   const texts = replies.map(({ text }) => text).join(",");
+  const [only] = replies;
   return new Response(form.batch ? `[${texts}]` : texts, {
+    status: only?.kind === "response" && !form.batch ? (only.status ?? 200) : 200,
     headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken) },
   });
 }

@@ -1,31 +1,43 @@
-import { exchange } from "./exchange.ts";
-import type { Order, Outcome, Reply } from "./exchange.ts";
+import type { ConversationOptions } from "./conversation.ts";
+import { MayflyError } from "./errors.ts";
+import { exchange, resume } from "./exchange.ts";
+import type { ProcessSource } from "./exchange.ts";
+import { checkParameterHeaders } from "./headers.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./initialize.ts";
-import type { RequestValue } from "./jsonrpc.ts";
+import { inputFor } from "./input.ts";
+import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
+import { LISTEN, acknowledge, listen } from "./listening.ts";
 import { shortened } from "./logger.ts";
-import { LEGACY_VERSIONS } from "./revisions.ts";
+import type { Client, Input, Order, Outcome, Reply } from "./order.ts";
 import type { Incoming } from "./request.ts";
+import { LEGACY_VERSIONS } from "./revisions.ts";
 import type { Server } from "./servers.ts";
 
 /** Where a request comes from, and what ends it. */
 export interface Caller {
   readonly request: IncomingRequest;
   readonly context: RequestContext;
+  /** Names who calls, by the key that let them in. */
+  readonly principal: string;
+  /** Whether the client reads event streams. */
+  readonly stream: boolean;
 }
+
+type Replies = AsyncGenerator<Reply, void, void>;
 
 /** The replies to one POST, and what can end them early; without a process, nothing can. */
 export interface Run {
-  readonly replies: AsyncGenerator<Reply, void, void>;
+  readonly replies: Replies;
   readonly lifetime?: Lifetime;
 }
 
 /**
- * Starts the process for what a POST asks for.
- * @throws OVERLOADED, SHUTTING_DOWN, ClientGone
+ * Starts what a POST asks for.
+ * @throws OVERLOADED, SHUTTING_DOWN, NOT_ACCEPTABLE, HEADER_MISMATCH, ClientGone, and what `inputFor` throws
  */
 export async function runIncoming(
   incoming: Incoming,
@@ -34,43 +46,131 @@ export async function runIncoming(
   host: Host,
 ): Promise<Run> {
   const answers = incoming.answers.map((text): Reply => ({ kind: "response", text, outcome: "ok" }));
-  const { requests, handshake } = incoming;
-  if (requests.length === 0) return { replies: sequence(answers) };
-  const { maxMessageBytes } = host.limits;
-  const run = await start({ server, requests, handshake, maxMessageBytes }, caller, host, incoming.session);
+  const { requests, client } = incoming;
+  if (!client || requests.length === 0) return { replies: sequence(answers) };
+  const [request] = requests;
+  if (request?.value.method === LISTEN && client.era === "modern") {
+    return runListen(request, client, server, caller, host);
+  }
+  const run = await runRequests(requests, client, incoming.session, server, caller, host);
   return { ...run, replies: sequence(answers, run.replies) };
 }
 
+async function runRequests(
+  requests: readonly Message<RequestValue>[],
+  client: Client,
+  session: string | undefined,
+  server: Server,
+  caller: Caller,
+  host: Host,
+): Promise<Run> {
+  const { input, waiting } = inputFor({ ...caller, client, requests, server }, host);
+  const order = orderFor(requests, client, input, server, caller, host);
+  checkKnownParameters(order);
+  if (!waiting) return start(order, exchange, caller, host, session);
+  const lifetime = lifetimeFor(order, caller, host);
+  const replies = resume(waiting.resumed, order, lifetime, conversationOptions(order, host));
+  return { replies: logged(replies, order, lifetime, host), lifetime };
+}
+
+/** A server whose tools are known need not be started for a request that it must not get. */
+function checkKnownParameters({ client, requests, server, headers, paramHeaders }: Order): void {
+  const [request] = requests;
+  const { method, params } = request?.value ?? {};
+  if (client.era === "legacy" || method !== "tools/call" || paramHeaders === "off") return;
+  const tool = server.tools.find(params?.["name"]);
+  if (tool) checkParameterHeaders(headers, tool.headers, params?.["arguments"]);
+}
+
+/** A subscription would be of no use to a client that reads no streams. */
+async function runListen(
+  request: Message<RequestValue>,
+  client: Client,
+  server: Server,
+  caller: Caller,
+  host: Host,
+): Promise<Run> {
+  if (!caller.stream) throw new MayflyError("NOT_ACCEPTABLE");
+  if (host.listen === "acknowledge") return { replies: acknowledge(request) };
+  const release = host.listens.take();
+  const order = orderFor([request], client, { kind: "refuse", asks: false }, server, caller, host);
+  try {
+    const run = await start(order, listen, caller, host);
+    return { ...run, replies: releasing(run.replies, release) };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function* releasing(replies: Replies, release: () => void): Replies {
+  try {
+    yield* replies;
+  } finally {
+    release();
+  }
+}
+
+function orderFor(
+  requests: readonly Message<RequestValue>[],
+  client: Client,
+  input: Input,
+  server: Server,
+  { request }: Pick<Caller, "request">,
+  { limits, listen: listening, paramHeaders }: Host,
+): Order {
+  return {
+    server,
+    client,
+    requests,
+    input,
+    advertised: { changes: listening === "serve" && client.era === "modern", logging: true },
+    headers: request.headers,
+    paramHeaders,
+    maxMessageBytes: limits.maxMessageBytes,
+  };
+}
+
 /** Starts a server for its handshake alone. */
-export async function probe(server: Server, caller: Caller, host: Host): Promise<Reply | undefined> {
+export async function probe(
+  server: Server,
+  caller: Pick<Caller, "request" | "context">,
+  host: Host,
+): Promise<Reply | undefined> {
   const id = "mayfly-health";
-  const text = initializeText(id, anonymousHandshake(LEGACY_VERSIONS[0]));
+  const handshake = anonymousHandshake(LEGACY_VERSIONS[0]);
+  const text = initializeText(id, handshake);
   const value: RequestValue = { id, method: "initialize" };
-  const { maxMessageBytes } = host.limits;
-  const { replies } = await start({ server, requests: [{ text, value }], maxMessageBytes }, caller, host);
+  const client = { era: "legacy", handshake } as const;
+  const order = orderFor([{ text, value }], client, { kind: "refuse", asks: false }, server, caller, host);
+  const { replies } = await start(order, exchange, caller, host);
   let last: Reply | undefined;
   for await (const reply of replies) last = reply;
   return last;
 }
 
-async function start(order: Order, { request, context }: Caller, host: Host, session?: string): Promise<Run> {
-  const { shutdown, processes, logger, cancellations } = host;
-  // One request of a batch cannot be cancelled: the process works for the others too.
-  const [first, second] = order.requests;
-  const id = second ? undefined : first?.value.id;
-  const isNamed = session !== undefined && id !== undefined;
-  const lifetime = createLifetime({
-    clients: [request.signal, context.signal],
-    cancellation: isNamed ? (end) => cancellations.register(session, id, end) : undefined,
-    shutdown: shutdown.signal,
-    deadline: context.deadline,
-  });
+type Work = (
+  order: Order,
+  processes: ProcessSource,
+  lifetime: Lifetime,
+  options: ConversationOptions,
+) => Replies;
+
+async function start(
+  order: Order,
+  work: Work,
+  caller: Pick<Caller, "request" | "context">,
+  host: Host,
+  session?: string,
+): Promise<Run> {
+  const lifetime = lifetimeFor(order, caller, host, session);
+  const more = async () => {
+    const process = await host.processes.start(order.server, lifetime.signal);
+    caller.context.waitUntil?.(process.gone);
+    return process;
+  };
   try {
-    const process = await processes.start(order.server, lifetime.signal);
-    context.waitUntil?.(process.gone);
-    const onMessage = (direction: "in" | "out", text: string): void =>
-      host.onMessage(order.server.name, direction, text);
-    const replies = exchange(order, process, lifetime, { logger, onMessage });
+    const replies = work(order, { first: await more(), more }, lifetime, conversationOptions(order, host));
     return { replies: logged(replies, order, lifetime, host), lifetime };
   } catch (error) {
     lifetime.dispose();
@@ -78,12 +178,34 @@ async function start(order: Order, { request, context }: Caller, host: Host, ses
   }
 }
 
+function lifetimeFor(
+  { requests }: Order,
+  { request, context }: Pick<Caller, "request" | "context">,
+  { shutdown, cancellations }: Host,
+  session?: string,
+): Lifetime {
+  // One request of a batch cannot be cancelled: the process works for the others too.
+  const [first, second] = requests;
+  const id = second ? undefined : first?.value.id;
+  const isNamed = session !== undefined && id !== undefined;
+  return createLifetime({
+    clients: [request.signal, context.signal],
+    cancellation: isNamed ? (end) => cancellations.register(session, id, end) : undefined,
+    shutdown: shutdown.signal,
+    deadline: context.deadline,
+  });
+}
+
+function conversationOptions({ server }: Order, { logger, onMessage }: Host): ConversationOptions {
+  return { logger, onMessage: (direction, text) => onMessage(server.name, direction, text) };
+}
+
 async function* logged(
-  replies: AsyncGenerator<Reply, void, void>,
+  replies: Replies,
   { server, requests }: Order,
   lifetime: Lifetime,
   { logger }: Host,
-): AsyncGenerator<Reply, void, void> {
+): Replies {
   const startedAt = performance.now();
   const outcomes = new Set<Outcome>();
   try {
@@ -108,10 +230,7 @@ function namesOf(requests: Order["requests"]): { method: string; tool?: string }
   return tools.length === 0 ? { method } : { method, tool: tools.map(shortened).join(", ") };
 }
 
-async function* sequence(
-  first: readonly Reply[],
-  then?: AsyncGenerator<Reply, void, void>,
-): AsyncGenerator<Reply, void, void> {
+async function* sequence(first: readonly Reply[], then?: Replies): Replies {
   yield* first;
   if (then) yield* then;
 }

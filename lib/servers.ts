@@ -1,12 +1,18 @@
 import { join, resolve as absolute } from "node:path";
 
 import type { StdioServerParameters } from "./child.ts";
-import type { HandlerOptions, ServerConfig } from "./configuration/options.ts";
+import type { HandlerOptions, InputMode, ServerConfig } from "./configuration/options.ts";
 import { inheritedEnvironment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
+import { createEraMemory } from "./era.ts";
+import type { EraMemory } from "./era.ts";
+import type { CachingHints } from "./eras/result-up.ts";
 import { MayflyError } from "./errors.ts";
 import { once } from "./promises.ts";
+import { sha256 } from "./questions.ts";
 import { resolveCommand } from "./resolve.ts";
+import { createToolMemory } from "./tools.ts";
+import type { ToolMemory } from "./tools.ts";
 
 /** A server that can be started. */
 export interface Server {
@@ -14,6 +20,16 @@ export interface Server {
   readonly parameters: StdioServerParameters;
   readonly startTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** For an answer to `server/discover`, before a server counts as one that does not know it. */
+  readonly probeTimeoutMs: number;
+  readonly eras: EraMemory;
+  readonly tools: ToolMemory;
+  /** For results of servers that know no caching hints. */
+  readonly caching: CachingHints;
+  readonly inputMode: InputMode;
+  readonly rerun: "safe" | "always";
+  /** Names the configuration. */
+  readonly digest: string;
   /** Values that must not be seen in a log, although the server may print them. */
   readonly secrets: readonly string[];
 }
@@ -29,6 +45,7 @@ export interface Servers {
 
 const DEFAULT_START_TIMEOUT_MS = 30_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+const DEFAULT_PROBE_TIMEOUT_MS = 5000;
 
 /** Looks files up when a server is first asked for: a function pays only for the server that it runs. */
 export function createServers(options: HandlerOptions, own: Environment): Servers {
@@ -49,8 +66,6 @@ export function createServers(options: HandlerOptions, own: Environment): Server
 }
 
 function toServer(name: string, config: ServerConfig, options: HandlerOptions, own: Environment): Server {
-  const { startTimeoutMs = DEFAULT_START_TIMEOUT_MS, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } =
-    options;
   const base = absolute(options.baseDirectory ?? process.cwd());
   const inherited = inheritedEnvironment(own, options.passEnv ?? []);
   const passed = inheritedEnvironment(own, []);
@@ -61,12 +76,29 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
       env: { ...inherited, ...config.env },
       cwd: absolute(base, config.cwd ?? "."),
     },
-    startTimeoutMs: config.startTimeoutMs ?? startTimeoutMs,
-    requestTimeoutMs: config.requestTimeoutMs ?? requestTimeoutMs,
+    ...timesOf(config, options),
+    eras: createEraMemory(config.era),
+    tools: createToolMemory(),
+    caching: { ttlMs: config.cacheTtlMs ?? 0, cacheScope: config.cacheScope ?? "private" },
+    inputMode: config.inputMode ?? options.inputMode ?? "refuse",
+    rerun: config.rerun ?? "safe",
+    digest: sha256(JSON.stringify([name, config.command, config.args, config.env, config.cwd])),
     secrets: [
       ...Object.values(config.env ?? {}),
       ...Object.keys(inherited).flatMap((key) => (key in passed ? [] : [inherited[key] ?? ""])),
       ...(options.authKeys ?? []),
+      ...(options.stateSecrets ?? []),
     ],
   };
+}
+
+function timesOf(
+  config: ServerConfig,
+  options: HandlerOptions,
+): Pick<Server, "startTimeoutMs" | "requestTimeoutMs" | "probeTimeoutMs"> {
+  const startTimeoutMs = config.startTimeoutMs ?? options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS;
+  const requestTimeoutMs = config.requestTimeoutMs ?? options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+  const probeTimeoutMs = options.probeTimeoutMs ?? DEFAULT_PROBE_TIMEOUT_MS;
+  // A silent server must be left some of its time to start for the handshake.
+  return { startTimeoutMs, requestTimeoutMs, probeTimeoutMs: Math.min(probeTimeoutMs, startTimeoutMs / 2) };
 }

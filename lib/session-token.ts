@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
 import { MayflyError } from "./errors.ts";
-import { crossingCapabilities } from "./initialize.ts";
+import { keptCapabilities } from "./eras/capabilities.ts";
 import type { Handshake } from "./initialize.ts";
 import { isLegacyVersion } from "./revisions.ts";
 
@@ -51,7 +51,7 @@ export function decodeSessionToken(header: string | null, id: string | undefined
   );
   if (!parsed.success) throw new MayflyError("SESSION_NOT_FOUND", { id });
   const { ci: clientInfo, cap: capabilities, v: protocolVersion } = parsed.data;
-  return { clientInfo, capabilities: crossingCapabilities(capabilities), protocolVersion };
+  return { clientInfo, capabilities: keptCapabilities(capabilities, true), protocolVersion };
 }
 
 function readJson(base64url: string): unknown {

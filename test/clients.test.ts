@@ -237,14 +237,11 @@ for (const mode of [undefined, "legacy", "auto"] as const) {
     const client = new ModernClient(CLIENT, mode === undefined ? {} : { versionNegotiation: { mode } });
     t.after(() => client.close());
     await within(client.connect(new ModernTransport(running.url, { fetch: observed })), WAIT_MS, "connect");
-    assert.equal(client.getNegotiatedProtocolVersion(), "2025-11-25");
+    const isModern = mode === "auto";
+    assert.equal(client.getNegotiatedProtocolVersion(), isModern ? "2026-07-28" : "2025-11-25");
     assert.deepEqual(
       posted.filter((line) => !line.startsWith("GET")),
-      [
-        ...(mode === "auto" ? ["POST server/discover 400"] : []),
-        "POST initialize 200",
-        "POST notifications/initialized 202",
-      ],
+      isModern ? ["POST server/discover 200"] : ["POST initialize 200", "POST notifications/initialized 202"],
     );
     const { tools } = await within(client.listTools(), WAIT_MS, "tools/list");
     assert.ok(tools.some(({ name }) => name === "echo"));

@@ -247,7 +247,7 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       ["killed-in-call", "exited", /ended with SIGKILL before it answered tools\/call/],
       ["exits-leaving-grandchild", "exited", /ended with exit code \d+ before it answered tools\/call/],
       ["closes-stdout", "protocol", /closed its output before it answered tools\/call/],
-      ["silent", "timeout", /did not answer initialize within 1000 milliseconds/],
+      ["silent", "timeout", /was not ready for tools\/call within 1000 milliseconds/],
       ["silent-in-call", "timeout", /did not answer tools\/call within 400 milliseconds/],
       ["refuses-initialize", "protocol", /refused to initialize: no handshake today/],
       ["missing", "spawn_failed", /could not be started \(ENOENT: no such program\)/],

@@ -288,24 +288,6 @@ check("a version header", [
   },
 ]);
 
-for (const requested of ["2026-07-28", "2099-01-01", "2025-11-25", 7]) {
-  for (const headers of [
-    {},
-    { "mcp-protocol-version": "2026-07-28" },
-    { "mcp-protocol-version": "2025-11-25" },
-  ]) {
-    test(`a modern envelope with ${requested} and ${JSON.stringify(headers)} is told what is supported`, async (t) => {
-      const handler = watchedHandler(t);
-      for (const method of ["tools/list", "server/discover", "ping"]) {
-        const response = await handler.fetch("/mcp", post(meta(requested, method), headers));
-        const [{ error }] = await refusalOf(response, 400, -32022);
-        assert.deepEqual(error.data, { supported: LEGACY, requested });
-      }
-      assert.deepEqual(handler.started(), NOTHING);
-    });
-  }
-}
-
 check("a batch", [
   { what: "that is empty", init: post("[]"), status: 400, code: -32600, message: /it is empty/ },
   {

@@ -50,13 +50,20 @@ describe("servers are found", () => {
 
 describe("a server", () => {
   test("has the defaults", () => {
-    assert.deepEqual(serverOf({ mcpServers: { a: { command: "x" } } }), {
+    const { eras, tools, digest, ...rest } = serverOf({ mcpServers: { a: { command: "x" } } });
+    assert.deepEqual(rest, {
       name: "a",
       parameters: { command: "x", args: [], env: {}, cwd: BASE },
       startTimeoutMs: 30_000,
       requestTimeoutMs: 60_000,
+      probeTimeoutMs: 5000,
+      caching: { ttlMs: 0, cacheScope: "private" },
+      inputMode: "refuse",
+      rerun: "safe",
       secrets: [],
     });
+    assert.deepEqual([eras.known(), tools.find("any")], [{}, undefined]);
+    assert.match(digest, /^[\w-]{43}$/);
   });
 
   test("has its own settings rather than those of all", () => {

@@ -35,8 +35,15 @@ describe("a session token", () => {
 
   test("that was forged gives nothing that initialize would not give", () => {
     const ci = { name: "x", version: "1" };
-    const forged = token({ ci, cap: { sampling: {}, tasks: {}, experimental: { a: 1 } }, v: "2025-06-18" });
-    assert.deepEqual(decodeSessionToken(forged, undefined)?.capabilities, { experimental: { a: 1 } });
+    const forged = token({
+      ci,
+      cap: { sampling: {}, tasks: {}, future: {}, experimental: { a: 1 } },
+      v: "2025-06-18",
+    });
+    assert.deepEqual(decodeSessionToken(forged, undefined)?.capabilities, {
+      sampling: {},
+      experimental: { a: 1 },
+    });
     assert.throws(() => decodeSessionToken(token({ ci, cap: {}, v: "2026-07-28" }), "1"), MayflyError);
   });
 

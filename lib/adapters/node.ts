@@ -17,6 +17,8 @@ import { closeWhenIdle } from "./connections.ts";
 export interface ServeOptions extends HandlerOptions {
   /** 0 picks a free port. @default 8000 */
   readonly port?: number;
+  /** @default "serve" */
+  readonly listen?: "acknowledge" | "serve";
   /** On a loopback address no key is needed, and only local Host headers are let in. @default "127.0.0.1" */
   readonly host?: string;
 }
@@ -47,7 +49,7 @@ const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const handler = createHandler({ ...options, ...accessOf(options, host) });
+  const handler = createHandler({ listen: "serve", ...options, ...accessOf(options, host) });
   const state = { draining: false };
   const listener = createListener(handler, host, state);
   // Settles when the answer is out, and never rejects: it writes its own answer to what goes wrong.

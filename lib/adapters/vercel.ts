@@ -1,8 +1,9 @@
 import { ConfigurationError } from "../configuration/error.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { findConfig } from "../configuration/find.ts";
-import type { HandlerOptions } from "../configuration/options.ts";
-import { list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import type { FoundConfig } from "../configuration/find.ts";
+import type { HandlerOptions, InputMode } from "../configuration/options.ts";
+import { inputOptions, list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
 import { MayflyError } from "../errors.ts";
 import { createHandler } from "../handler.ts";
 import type { Handler } from "../handler.ts";
@@ -50,6 +51,8 @@ function stop(handler: Handler): void {
 function functionOptions(variables: Variables): HandlerOptions {
   const config = findConfig(variables);
   if (!config) throw new ConfigurationError("set MCP_SERVER_CONFIG, or add mcp.json to the project");
+  const input = inputOptions(variables["INPUT_MODE"], variables["STATE_SECRET"], "INPUT_MODE");
+  refuseHold(config, input.inputMode);
   const maxProcesses = variables["MAX_PROCESSES"];
   const allowedHosts = list(variables["ALLOWED_HOSTS"]);
   return {
@@ -58,9 +61,19 @@ function functionOptions(variables: Variables): HandlerOptions {
     allowAnonymous: truth(variables["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
     corsOrigins: list(variables["CORS_ORIGIN"]),
     passEnv: list(variables["PASS_ENV"]),
+    ...input,
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),
   };
+}
+
+/** The client's next request may meet another instance, or this one frozen. */
+function refuseHold({ mcpServers }: FoundConfig, inputMode: InputMode | undefined): void {
+  const holding = Object.entries(mcpServers).find(([, server]) => (server.inputMode ?? inputMode) === "hold");
+  if (!holding) return;
+  throw new ConfigurationError(
+    `mcpServers.${holding[0]}: a function cannot hold a process: use inputMode "rerun"`,
+  );
 }
 
 /** The reason stays in the log: a broken configuration has no key yet that could tell who may read it. */

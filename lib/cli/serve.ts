@@ -6,7 +6,9 @@ import type { RunningServer, ServeOptions } from "../adapters/node.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { findConfig } from "../configuration/find.ts";
 import type { FoundConfig } from "../configuration/find.ts";
-import { list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import { PARAM_HEADERS } from "../configuration/options.ts";
+import { inputOptions, list, oneOf, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import { ERA_SETTINGS } from "../era.ts";
 import { exampleCall } from "./example.ts";
 import { stopOnSignals } from "./signals.ts";
 
@@ -25,6 +27,10 @@ interface ServeFlags {
   readonly allowedHosts?: string;
   readonly startTimeout?: string;
   readonly requestTimeout?: string;
+  readonly era?: string;
+  readonly inputMode?: string;
+  readonly stateSecret?: string;
+  readonly paramHeaders?: string;
   readonly maxProcesses?: string;
   readonly maxBody?: string;
   readonly maxMessage?: string;
@@ -62,6 +68,21 @@ export function serveCommand(): Command {
     .addOption(new Option("--allow-anonymous", "let everybody in (env: ALLOW_ANONYMOUS=true)"))
     .addOption(new Option("--cors-origin <origins>", "browser origins that may call").env("CORS_ORIGIN"))
     .addOption(new Option("--allowed-hosts <names>", "Host headers that are let in").env("ALLOWED_HOSTS"))
+    .addOption(new Option("--era <era>", "of the server: auto, legacy, modern, dual (default: auto)"))
+    .addOption(
+      new Option(
+        "--input-mode <mode>",
+        "for questions of the server: refuse, rerun, hold (default: refuse)",
+      ).env("INPUT_MODE"),
+    )
+    .addOption(
+      new Option("--state-secret <secrets>", "for rerun: 32 characters or more, separated by commas").env(
+        "STATE_SECRET",
+      ),
+    )
+    .addOption(
+      new Option("--param-headers <when>", "compare Mcp-Param headers: auto, always, off (default: auto)"),
+    )
     .addOption(new Option("--start-timeout <ms>", "for the handshake (default: 30000)"))
     .addOption(new Option("--request-timeout <ms>", "for the request (default: 60000)"))
     .addOption(
@@ -148,15 +169,23 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
     allowAnonymous: flags.allowAnonymous ?? truth(process.env["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
     corsOrigins: list(flags.corsOrigin),
     passEnv: list(flags.passEnv),
+    ...inputOptions(flags.inputMode, flags.stateSecret, "--input-mode"),
+    ...(flags.paramHeaders !== undefined && {
+      paramHeaders: oneOf(flags.paramHeaders, "--param-headers", PARAM_HEADERS),
+    }),
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...numbersOf(flags),
     logger: createLogger(flags.debug ? "debug" : toLogLevel(flags.logLevel, "--log-level")),
   };
 }
 
-function withFlags({ mcpServers }: FoundConfig, { env, cwd }: ServeFlags): ServeOptions["mcpServers"] {
+function withFlags({ mcpServers }: FoundConfig, { env, cwd, era }: ServeFlags): ServeOptions["mcpServers"] {
+  const settings = {
+    ...(cwd !== undefined && { cwd }),
+    ...(era !== undefined && { era: oneOf(era, "--era", ERA_SETTINGS) }),
+  };
   const entries = Object.entries(mcpServers).map(([name, server]) => {
-    return [name, { ...server, env: { ...server.env, ...env }, ...(cwd !== undefined && { cwd }) }];
+    return [name, { ...server, env: { ...server.env, ...env }, ...settings }];
   });
   return Object.fromEntries(entries) as ServeOptions["mcpServers"];
 }

@@ -1,16 +1,23 @@
 import * as z from "zod/mini";
 
+import { ERA_SETTINGS } from "../era.ts";
 import { splitCommandLine } from "./command-line.ts";
 import { ConfigurationError } from "./error.ts";
 import { expand } from "./expand.ts";
 import type { Variables } from "./expand.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { meantKey } from "./misspelling.ts";
+import { INPUT_MODES } from "./options.ts";
 import type { McpConfig, ServerConfig } from "./options.ts";
 
 const milliseconds = z.optional(
   z.int("expected a whole number of milliseconds").check(z.positive("expected more than 0 milliseconds")),
 );
+
+function oneOf<const Values extends readonly string[]>(values: Values) {
+  const quoted = values.map((value) => `"${value}"`).join(", ");
+  return z.optional(z.enum(values, `expected one of ${quoted}`));
+}
 
 const SERVER_KEYS = {
   command: z.string().check(z.minLength(1, "expected a command")),
@@ -21,7 +28,11 @@ const SERVER_KEYS = {
   enabled: z.optional(z.boolean()),
   startTimeoutMs: milliseconds,
   requestTimeoutMs: milliseconds,
-  era: z.optional(z.enum(["auto", "legacy"], 'this version supports "auto" and "legacy"')),
+  era: oneOf(ERA_SETTINGS),
+  inputMode: oneOf(INPUT_MODES),
+  rerun: oneOf(["safe", "always"]),
+  cacheTtlMs: z.optional(z.int("expected a whole number of milliseconds").check(z.nonnegative())),
+  cacheScope: oneOf(["public", "private"]),
   spares: z.optional(z.literal(0, "this version supports 0")),
 };
 /** `notYet` cannot be honoured by this version, and ignoring it could open what it was meant to close. */
@@ -92,15 +103,30 @@ function isServed(entry: unknown): boolean {
 function parseServer(entry: unknown, place: string, variables: Variables): ServerConfig {
   const server = check(SERVER, entry, place);
   const expanded = (text: string, member: string): string => expand(text, variables, `${place}.${member}`);
-  const { command, args, env, cwd, startTimeoutMs, requestTimeoutMs } = server;
+  const { command, args, env, cwd } = server;
   return {
     command: expanded(command, "command"),
     args: (args ?? []).map((arg, index) => expanded(arg, `args[${index}]`)),
     env: mapValues(env ?? {}, (text, name) => expanded(text, `env.${name}`)),
     ...(cwd !== undefined && { cwd: expanded(cwd, "cwd") }),
-    ...(startTimeoutMs !== undefined && { startTimeoutMs }),
-    ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
+    ...settingsOf(server),
   };
+}
+
+type Settings = Omit<ServerConfig, "command" | "args" | "env" | "cwd">;
+
+/** What stands in the file as it is meant. */
+function settingsOf({
+  startTimeoutMs,
+  requestTimeoutMs,
+  era,
+  inputMode,
+  rerun,
+  cacheTtlMs,
+  cacheScope,
+}: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
+  const settings = { startTimeoutMs, requestTimeoutMs, era, inputMode, rerun, cacheTtlMs, cacheScope };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 interface Shape<Schema> {

@@ -1,3 +1,4 @@
+import type { EraSetting } from "../era.ts";
 import type { Logger } from "../logger.ts";
 
 /** One stdio server, as the operator writes it: the `mcpServers` format of Claude Desktop and Cursor. */
@@ -13,7 +14,32 @@ export interface ServerConfig {
   readonly startTimeoutMs?: number;
   /** Milliseconds in which the server must answer the request. @default HandlerOptions.requestTimeoutMs */
   readonly requestTimeoutMs?: number;
+  /** What the server speaks: the initialize handshake, 2026-07-28, both, or `auto`: found out. @default "auto" */
+  readonly era?: EraSetting;
+  /** What becomes of the server's questions to its client. @default HandlerOptions.inputMode */
+  readonly inputMode?: InputMode;
+  /**
+   * Which tools may run again from the beginning under `rerun`: those with `readOnlyHint` or `idempotentHint`, or all.
+   * @default "safe"
+   */
+  readonly rerun?: "safe" | "always";
+  /** Milliseconds that modern clients may keep lists and resources of a legacy server. @default 0 */
+  readonly cacheTtlMs?: number;
+  /** Whether they may share them with other users. @default "private" */
+  readonly cacheScope?: "public" | "private";
 }
+
+/**
+ * What becomes of a server's questions to its client (elicitation, sampling, roots): they are refused; or a modern
+ * client answers them, and the request runs again from its beginning; or the process waits for the answer.
+ */
+export const INPUT_MODES = ["refuse", "rerun", "hold"] as const;
+
+export type InputMode = (typeof INPUT_MODES)[number];
+
+export const PARAM_HEADERS = ["auto", "always", "off"] as const;
+
+export type ParamHeaders = (typeof PARAM_HEADERS)[number];
 
 /** Servers by name, and which of them answers on the bare path. */
 export interface McpConfig {
@@ -40,6 +66,24 @@ export interface HandlerOptions extends McpConfig {
   readonly startTimeoutMs?: number;
   /** Milliseconds in which a server must answer the request, counted from when it was sent on. @default 60000 */
   readonly requestTimeoutMs?: number;
+  /** Milliseconds in which a server must answer `server/discover`, before it counts as one without it. @default 5000 */
+  readonly probeTimeoutMs?: number;
+  /** What becomes of a server's questions to its client. @default "refuse" */
+  readonly inputMode?: InputMode;
+  /**
+   * Secrets for the states that travel through clients under `rerun`, of at least 32 characters: the first one seals,
+   * all of them open. Every instance needs the same. @default none
+   */
+  readonly stateSecrets?: readonly string[];
+  /** Whether `subscriptions/listen` is served by a process, or ended gracefully at once. @default "acknowledge" */
+  readonly listen?: "acknowledge" | "serve";
+  /**
+   * When the headers that repeat a tool's arguments are compared with them: if there are any or the tool is known to
+   * ask for them, always (the server is asked for its tools first), or never. @default "auto"
+   */
+  readonly paramHeaders?: ParamHeaders;
+  /** Lets MCP-Protocol-Version name a legacy revision in a modern request, as some gateways make it. @default false */
+  readonly lenientVersionHeader?: boolean;
   /** Processes alive at once. As many requests wait for up to 5 s; then 503. @default derived from cores and memory */
   readonly maxProcesses?: number;
   /** Bytes of a request body; more is 413. @default 4 MiB */

@@ -1,6 +1,8 @@
 import { LOG_LEVELS } from "../logger.ts";
 import type { LogLevel } from "../logger.ts";
 import { ConfigurationError } from "./error.ts";
+import { INPUT_MODES } from "./options.ts";
+import type { HandlerOptions } from "./options.ts";
 
 /** A list as one option or variable holds it: separated by commas. */
 export function list(text: string | undefined): string[] {
@@ -25,9 +27,31 @@ export function truth(text: string | undefined, name: string): boolean {
   throw new ConfigurationError(`${name}: expected true or false, found "${text}"`);
 }
 
+/** @throws ConfigurationError for anything but one of the values */
+export function oneOf<Value extends string>(text: string, name: string, values: readonly Value[]): Value {
+  const value = values.find((candidate) => candidate === text);
+  if (value !== undefined) return value;
+  throw new ConfigurationError(`${name}: expected one of ${values.join(", ")}, found "${text}"`);
+}
+
 /** @throws ConfigurationError */
 export function toLogLevel(text = "info", name = "LOG_LEVEL"): LogLevel {
-  const level = LOG_LEVELS.find((candidate) => candidate === text);
-  if (level) return level;
-  throw new ConfigurationError(`${name}: expected one of ${LOG_LEVELS.join(", ")}, found "${text}"`);
+  return oneOf(text, name, LOG_LEVELS);
+}
+
+/**
+ * How questions of servers are dealt with.
+ * @param name of the option or variable that holds the mode
+ * @throws ConfigurationError
+ */
+export function inputOptions(
+  mode: string | undefined,
+  secrets: string | undefined,
+  name: string,
+): Pick<HandlerOptions, "inputMode" | "stateSecrets"> {
+  const stateSecrets = list(secrets);
+  return {
+    ...(mode && { inputMode: oneOf(mode, name, INPUT_MODES) }),
+    ...(stateSecrets.length > 0 && { stateSecrets }),
+  };
 }

@@ -1,0 +1,139 @@
+import { MayflyError } from "./errors.ts";
+import { isObject } from "./jsonrpc.ts";
+
+/** HTTP headers that repeat what the body says. Source: 2026-07-28/basic/transports/streamable-http, Request Metadata. */
+
+/** A value repeated by a gateway that joins headers is still one value. */
+export function versionOf(headers: Headers): string | undefined {
+  const values = headers
+    .get("mcp-protocol-version")
+    ?.split(",")
+    .map((value) => value.trim());
+  const distinct = new Set(values);
+  return distinct.size > 1 ? [...distinct].join(",") : values?.[0];
+}
+
+/** Where the value of Mcp-Name stands. Source: Standard Request Headers; the tasks extension for `taskId`. */
+const NAME_SOURCES: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
+
+/** The text that Mcp-Name must repeat, where the request has one. */
+export function nameOf(method: string, params: Readonly<Record<string, unknown>> = {}): string | undefined {
+  const source = Object.hasOwn(NAME_SOURCES, method) ? NAME_SOURCES[method] : undefined;
+  const name = source === undefined ? undefined : params[source];
+  return typeof name === "string" ? name : undefined;
+}
+
+/**
+ * The value of a header, with base64 decoded (Value Encoding).
+ * @throws HEADER_MISMATCH for characters that no such header may have
+ */
+export function headerValue(headers: Headers, name: string): string | undefined {
+  const raw = headers.get(name)?.trim();
+  if (raw === undefined) return undefined;
+  const encoded = /^=\?base64\?(.*)\?=$/s.exec(raw)?.[1];
+  const value = encoded === undefined ? raw : decodeBase64(encoded);
+  if (value !== undefined && /^[\t\x20-\x7e]*$/.test(raw)) return value;
+  throw mismatch(`${name} has characters that its value may not have`);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function decodeBase64(encoded: string): string | undefined {
+  if (!BASE64.test(encoded)) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(encoded, "base64"));
+  } catch {
+    return undefined;
+  }
+}
+
+export function mismatch(detail: string): MayflyError {
+  return new MayflyError("HEADER_MISMATCH", { values: { detail } });
+}
+
+/** A header that repeats an argument of a tool. */
+export interface HeaderParameter {
+  /** The full name of the header, in lower case. */
+  readonly header: string;
+  /** The names that lead to the argument. */
+  readonly path: readonly string[];
+}
+
+const PREFIX = "mcp-param-";
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const PRIMITIVES: ReadonlySet<unknown> = new Set(["integer", "string", "boolean"]);
+
+/**
+ * The headers that a tool's input schema asks for by `x-mcp-header` (Schema Extension). A schema that breaks the
+ * rules for that asks for none: no client may use it.
+ */
+export function headerParameters(inputSchema: unknown): readonly HeaderParameter[] {
+  const found = [...annotated(inputSchema, [])];
+  const names = new Set(found.map(({ header }) => header));
+  return found.every(({ valid }) => valid) && names.size === found.length ? found : [];
+}
+
+function* annotated(
+  schema: unknown,
+  path: readonly string[],
+): Generator<HeaderParameter & { readonly valid: boolean }> {
+  if (!isObject(schema) || !isObject(schema["properties"])) return;
+  for (const [name, property] of Object.entries(schema["properties"])) {
+    const annotation = isObject(property) ? property["x-mcp-header"] : undefined;
+    if (isObject(property) && annotation !== undefined) {
+      const token = typeof annotation === "string" ? annotation.toLowerCase() : "";
+      const valid = TOKEN.test(token) && PRIMITIVES.has(property["type"]);
+      yield { header: PREFIX + token, path: [...path, name], valid };
+    }
+    yield* annotated(property, [...path, name]);
+  }
+}
+
+/** Whether a request has headers that only the tool's schema can explain. */
+export function hasParameterHeaders(headers: Headers): boolean {
+  return [...headers.keys()].some((name) => name.startsWith(PREFIX));
+}
+
+/**
+ * Compares the headers with the arguments that they repeat (Server Behavior for Custom Headers). Headers that the
+ * tool does not know are ignored.
+ * @throws HEADER_MISMATCH
+ */
+export function checkParameterHeaders(
+  headers: Headers,
+  parameters: readonly HeaderParameter[],
+  args: unknown,
+): void {
+  for (const { header, path } of parameters) {
+    const wanted = valueAt(args, path) ?? undefined;
+    const found = headerValue(headers, header);
+    if (wanted === undefined && found !== undefined) throw mismatch(`${header} repeats no argument`);
+    if (wanted !== undefined && found === undefined) throw mismatch(`${header} is missing`);
+    if (wanted !== undefined && !isSame(found, wanted)) {
+      throw mismatch(`${header} does not match the argument ${path.join(".")}`);
+    }
+  }
+}
+
+function valueAt(args: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+    args,
+  );
+}
+
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** Integers compare as numbers: `42.0` is `42` (Server Validation). */
+function isSame(header: string | undefined, value: unknown): boolean {
+  if (typeof value === "number")
+    return header !== undefined && NUMBER.test(header) && Number(header) === value;
+  return header === (typeof value === "string" ? value : JSON.stringify(value));
+}

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+
+import { deleteMeta } from "./eras/capabilities.ts";
+import { MULTI_ROUND_TRIP } from "./eras/names.ts";
+import { MayflyError, errorText } from "./errors.ts";
+import { isObject } from "./jsonrpc.ts";
+import type { Message, RequestValue } from "./jsonrpc.ts";
+import { compact, deleteMember, isObjectText, memberText, setMember } from "./rawjson.ts";
+
+/** A request of a legacy server to its client. */
+export interface Question {
+  readonly message: Message<RequestValue>;
+  /** The same for the same question, whichever process asks it. */
+  readonly digest: string;
+}
+
+const CAPABILITIES: Readonly<Record<string, string>> = {
+  "elicitation/create": "elicitation",
+  "sampling/createMessage": "sampling",
+  "roots/list": "roots",
+};
+
+/** Whether requests of this method may be interrupted by questions. Source: 2026-07-28/basic/patterns/mrtr. */
+export function mayBeAsked(method: string): boolean {
+  return MULTI_ROUND_TRIP.has(method);
+}
+
+/** The question, or the answer to a server that may not ask it, since the client has not declared that it can answer. */
+export function questionOf(
+  message: Message<RequestValue>,
+  capabilities: Readonly<Record<string, unknown>>,
+): Question | { readonly refusal: string } {
+  const { method, params = {} } = message.value;
+  const name = Object.hasOwn(CAPABILITIES, method) ? CAPABILITIES[method] : undefined;
+  const capability = name === undefined ? undefined : capabilities[name];
+  const id = memberText(message.text, "id");
+  if (!isObject(capability)) return { refusal: errorText(new MayflyError("CLIENT_OUT_OF_REACH"), id) };
+  const missing = missingDetail(method, params, capability);
+  if (missing === undefined) return { message, digest: digestOf(message) };
+  return { refusal: errorText(new MayflyError("QUESTION_NOT_SUPPORTED", { values: { missing } }), id) };
+}
+
+/** Source: 2025-11-25/client/elicitation, Capabilities (an empty one means form); client/sampling, Capabilities. */
+function missingDetail(
+  method: string,
+  { mode = "form", tools, toolChoice }: Readonly<Record<string, unknown>>,
+  capability: Record<string, unknown>,
+): string | undefined {
+  if (method === "elicitation/create") {
+    const isForm = mode === "form" && (isObject(capability["form"]) || Object.keys(capability).length === 0);
+    return isForm || isObject(capability[String(mode)]) ? undefined : `elicitation.${String(mode)}`;
+  }
+  const wantsTools = method === "sampling/createMessage" && (tools !== undefined || toolChoice !== undefined);
+  return wantsTools && !isObject(capability["tools"]) ? "sampling.tools" : undefined;
+}
+
+/** `elicitationId` is new in every run. */
+function digestOf({ text, value }: Message<RequestValue>): string {
+  const params = deleteMember(deleteMember(paramsOf(text), "_meta"), "elicitationId");
+  return sha256(JSON.stringify(value.method) + compact(params));
+}
+
+/**
+ * The question as a modern server would ask it, in the result of the client's request.
+ * Source: 2026-07-28/basic/patterns/mrtr, InputRequests; changelog, Minor changes 11 (no elicitationId).
+ */
+export function inputRequestText({ message: { text, value } }: Question): string {
+  const params = deleteMember(deleteMeta(paramsOf(text), ["progressToken"]), "elicitationId");
+  const isElicitation = value.method === "elicitation/create";
+  const whole =
+    isElicitation && value.params?.["mode"] === undefined ? setMember(params, "mode", '"form"') : params;
+  const hasParams = isElicitation || memberText(text, "params") !== undefined;
+  return `{"method":${JSON.stringify(value.method)}${hasParams ? `,"params":${whole}` : ""}}`;
+}
+
+function paramsOf(text: string): string {
+  const params = memberText(text, "params");
+  return isObjectText(params) ? params : "{}";
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
