@@ -22,6 +22,8 @@ type Source = Pick<Caller, "request" | "context">;
 export interface Handler {
   /** Never rejects: whatever goes wrong is an answer. */
   readonly fetch: (request: IncomingRequest, context?: RequestContext) => Promise<Response>;
+  /** Ends subscriptions gracefully, and processes that wait for an answer: before `close`, to let the others finish. */
+  readonly drain: () => void;
   /** Refuses new requests, answers the running ones with an error, and resolves when no process is left. */
   readonly close: () => Promise<void>;
   /** Kills every process at once, for a host that cannot wait. */
@@ -42,7 +44,9 @@ export function createHandler(options: HandlerOptions): Handler {
       );
       return exposeTo(request, response, host.rules);
     },
+    drain: () => host.drain.abort(),
     close: async () => {
+      host.drain.abort();
       host.shutdown.abort();
       await host.processes.idle();
     },

@@ -44,6 +44,8 @@ export interface Host {
   /** Never throws. */
   readonly onMessage: (server: string, direction: "in" | "out", text: string) => void;
   readonly shutdown: AbortController;
+  /** Comes before the shutdown: ends what would otherwise wait for its client, and nothing else. */
+  readonly drain: AbortController;
 }
 
 const MIB = 1024 ** 2;
@@ -57,9 +59,9 @@ export function createHost(options: HandlerOptions): Host {
   const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
-  const shutdown = new AbortController();
+  const drain = new AbortController();
   const held = createHeldProcesses<Exchange>(maxProcesses);
-  shutdown.signal.addEventListener("abort", () => held.endAll());
+  drain.signal.addEventListener("abort", () => held.endAll());
   return {
     rules: {
       authKeys,
@@ -82,7 +84,8 @@ export function createHost(options: HandlerOptions): Host {
     relays: createRelays(),
     logger,
     onMessage: guarded(options.onMessage, logger),
-    shutdown,
+    shutdown: new AbortController(),
+    drain,
   };
 }
 

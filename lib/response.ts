@@ -138,6 +138,8 @@ function startComments(
     },
     Math.min(everyMs, MAX_TIMER_MS),
   );
+  // Whoever reads the stream keeps the host awake, and not our comments on it.
+  timer.unref();
   const stop = (): void => clearInterval(timer);
   const unlisten = onAbort(lifetime?.signal, stop);
   return () => {

@@ -181,7 +181,7 @@ async function start(
 function lifetimeFor(
   { requests }: Order,
   { request, context }: Pick<Caller, "request" | "context">,
-  { shutdown, cancellations }: Host,
+  { shutdown, drain, cancellations }: Host,
   session?: string,
 ): Lifetime {
   // One request of a batch cannot be cancelled: the process works for the others too.
@@ -191,7 +191,7 @@ function lifetimeFor(
   return createLifetime({
     clients: [request.signal, context.signal],
     cancellation: isNamed ? (end) => cancellations.register(session, id, end) : undefined,
-    shutdown: shutdown.signal,
+    shutdown: first?.value.method === LISTEN ? drain.signal : shutdown.signal,
     deadline: context.deadline,
   });
 }

@@ -113,6 +113,7 @@ function urlOf({ address, family, port }: AddressInfo): string {
 
 async function drain(server: HttpServer, handler: Handler, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  handler.drain();
   await settlesWithin(closed, graceMs);
   await handler.close();
   // What has just been answered is still on its way out.
