@@ -7,7 +7,7 @@ import type { Message, RequestValue } from "./jsonrpc.ts";
 import { shortened } from "./logger.ts";
 import type { Reply } from "./order.ts";
 import { inputRequestText, questionOf } from "./questions.ts";
-import type { Question } from "./questions.ts";
+import type { Question, Refusal } from "./questions.ts";
 import { memberText, setMember } from "./rawjson.ts";
 import { relay } from "./relaying.ts";
 import { inputResponsesOf } from "./rerun.ts";
@@ -30,9 +30,10 @@ export async function* asked(
   const { conversation, era } = openedOf(all).opened;
   if (era === "modern") throw serverAsked(message, all);
   const question = admitted(message, all);
+  if (!("refusal" in question)) return yield* ask(question, all);
+  all.missed = { ...all.missed, ...question.missing };
   // Awaited: a server that asks without end and never reads would fill our memory with answers.
-  if (!("refusal" in question)) yield* ask(question, all);
-  else await conversation.send(question.refusal);
+  await conversation.send(question.refusal);
 }
 
 function serverAsked({ value }: Message<RequestValue>, { order }: Exchange): MayflyError {
@@ -40,12 +41,11 @@ function serverAsked({ value }: Message<RequestValue>, { order }: Exchange): May
   return new MayflyError("SERVER_ASKED", { values });
 }
 
-function admitted(
-  message: Message<RequestValue>,
-  { order, open, relayed }: Exchange,
-): Question | { readonly refusal: string } {
+function admitted(message: Message<RequestValue>, { order, open, relayed }: Exchange): Question | Refusal {
   const isRefused = !order.input.asks || open.length + relayed.size >= MAX_OPEN;
-  if (isRefused || message.value.method === "ping") return { refusal: refusalOf(message) };
+  if (isRefused || message.value.method === "ping") {
+    return { refusal: refusalOf(message), missing: undefined };
+  }
   return questionOf(message, order.client.handshake.capabilities);
 }
 

@@ -20,7 +20,6 @@ import {
 import { MayflyError, errorText } from "./errors.ts";
 import { idOf, isObject } from "./jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "./jsonrpc.ts";
-import { shortened } from "./logger.ts";
 import type { Opened } from "./opening.ts";
 import {
   deleteMember,
@@ -69,14 +68,14 @@ function oldOld({ client, advertised, input }: Order): Cell {
 /** A legacy client before a server that has no handshake. */
 function oldNew(order: Order, { discovered }: Opened): Cell {
   const { handshake } = order.client;
-  // Without a log level in the request a modern server sends no log messages, and there is nobody to keep a level.
-  const advertised = { changes: false, logging: false };
+  const advertised = { ...order.advertised, changes: false };
   const initialized = (result: string): string =>
     toInitializeResult(result, handshake.protocolVersion, advertised);
   return {
     request: (request) => {
       const { text, value } = request;
-      if (value.method === "logging/setLevel") return { answer: notStateless(request) };
+      // The next process would not know of it, as before a legacy server.
+      if (value.method === "logging/setLevel") return { answer: resultText(request, "{}") };
       if (value.method !== "initialize") return { send: toModernRequest(text, handshakeFor(order)) };
       if (discovered !== undefined) return { answer: resultText(request, initialized(discovered)) };
       const discover = modernRequestText("", "server/discover", "{}", handshakeFor(order));
@@ -170,11 +169,6 @@ function elicitationsOf(text: string): string[] {
   const data = memberText(memberText(text, "error") ?? "{}", "data");
   const list = isObjectText(data) ? memberText(data, "elicitations") : undefined;
   return isArrayText(list) ? elements(list).filter((entry) => isObjectText(entry)) : [];
-}
-
-function notStateless(request: Message<RequestValue>): string {
-  const values = { method: shortened(request.value.method) };
-  return errorText(new MayflyError("NOT_STATELESS", { values }), idOf(request));
 }
 
 /** An answer to the request. */

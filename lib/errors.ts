@@ -138,6 +138,11 @@ export const ERRORS = {
     rpc: METHOD_NOT_FOUND,
     message: "The client cannot be reached from here",
   },
+  CAPABILITY_NOT_DECLARED: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message: "The client has not declared {missing}",
+  },
   QUESTION_NOT_SUPPORTED: {
     status: 200,
     rpc: INVALID_PARAMS,

@@ -6,9 +6,9 @@ import { abandon, fail } from "./endings.ts";
 import { errorCode } from "./eras/error-up.ts";
 import { crosses } from "./eras/notification-up.ts";
 import { resultTypeOf } from "./eras/result-up.ts";
-import { MayflyError } from "./errors.ts";
+import { MayflyError, errorText } from "./errors.ts";
 import { notComplete } from "./input-required.ts";
-import { isNotification, isRequest, isResponse } from "./jsonrpc.ts";
+import { isNotification, isObject, isRequest, isResponse } from "./jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "./jsonrpc.ts";
 import { onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -98,6 +98,7 @@ export function begin(
     unanswered: new Set(order.requests),
     turns: new Map(),
     open: [],
+    missed: {},
     relayed: new Set(),
     serverState: undefined,
     held: false,
@@ -194,8 +195,21 @@ async function* answered(message: Message<ResponseValue>, all: Exchange): Replie
 }
 
 async function finalAnswer(turn: Turn, message: Message<ResponseValue>, all: Exchange): Promise<Reply> {
+  if (hasFailedForLack(message.value, all)) return answerRequest(all, turn.request, capabilityMissing(all));
   const wrapped = await isWrapped(turn.request, message.value, all);
   return answerRequest(all, turn.request, openedOf(all).cell.response(turn.request, message, wrapped));
+}
+
+/** A server that could do without the answer has a result all the same. */
+function hasFailedForLack({ result, error }: ResponseValue, { missed, order }: Exchange): boolean {
+  const isFailed = error !== undefined || (isObject(result) && result["isError"] === true);
+  return isFailed && order.client.era === "modern" && Object.keys(missed).length > 0;
+}
+
+/** Source: 2026-07-28/basic, Per-request protocol fields. */
+function capabilityMissing({ missed }: Exchange): string {
+  const error = new MayflyError("CAPABILITY_MISSING", { data: { requiredCapabilities: missed } });
+  return errorText(error, '""');
 }
 
 /** What an answer tells about the server, for the requests to come. */

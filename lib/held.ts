@@ -22,7 +22,7 @@ export interface HeldProcesses<Resumed> {
    * @throws CONTINUATION_EXPIRED
    */
   take(handle: unknown, binding: string): HeldProcess<Resumed>;
-  /** Ends all of them. */
+  /** Ends all of them, and whatever is still to come. */
   endAll(): void;
 }
 
@@ -45,11 +45,16 @@ export function createHeldProcesses<Resumed>(
     return held;
   };
   const end = (handle: unknown): void => forget(handle)?.end();
+  let isOver = false;
   return {
     keep(held) {
       const [oldest] = waiting.keys();
       if (waiting.size >= limit) end(oldest);
       const handle = `mayfly-held.${randomUUID()}`;
+      if (isOver) {
+        held.end();
+        return handle;
+      }
       const timer = setTimeout(end, Math.min(idleLimitMs, MAX_TIMER_MS), handle);
       waiting.set(handle, { ...held, timer });
       void held.exited.then(() => end(handle));
@@ -61,6 +66,9 @@ export function createHeldProcesses<Resumed>(
       forget(handle);
       return held;
     },
-    endAll: () => [...waiting.keys()].forEach(end),
+    endAll() {
+      isOver = true;
+      [...waiting.keys()].forEach(end);
+    },
   };
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { deleteMeta } from "./eras/capabilities.ts";
 import { MULTI_ROUND_TRIP } from "./eras/names.ts";
 import { MayflyError, errorText } from "./errors.ts";
+import type { ErrorCode } from "./errors.ts";
 import { isObject } from "./jsonrpc.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
 import { compact, deleteMember, isObjectText, memberText, setMember } from "./rawjson.ts";
@@ -25,33 +26,48 @@ export function mayBeAsked(method: string): boolean {
   return MULTI_ROUND_TRIP.has(method);
 }
 
-/** The question, or the answer to a server that may not ask it, since the client has not declared that it can answer. */
+/** Why a server may not ask: the client has not declared that it can answer. */
+export interface Refusal {
+  /** The answer to the server. */
+  readonly refusal: string;
+  /** The capability, as the client would declare it; undefined if there is none for such a request. */
+  readonly missing: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The question, or why the server may not ask it. */
 export function questionOf(
   message: Message<RequestValue>,
   capabilities: Readonly<Record<string, unknown>>,
-): Question | { readonly refusal: string } {
+): Question | Refusal {
   const { method, params = {} } = message.value;
   const name = Object.hasOwn(CAPABILITIES, method) ? CAPABILITIES[method] : undefined;
-  const capability = name === undefined ? undefined : capabilities[name];
-  const id = memberText(message.text, "id");
-  if (!isObject(capability)) return { refusal: errorText(new MayflyError("CLIENT_OUT_OF_REACH"), id) };
-  const missing = missingDetail(method, params, capability);
-  if (missing === undefined) return { message, digest: digestOf(message) };
-  return { refusal: errorText(new MayflyError("QUESTION_NOT_SUPPORTED", { values: { missing } }), id) };
+  if (name === undefined) return { refusal: refusalText(message, "CLIENT_OUT_OF_REACH"), missing: undefined };
+  const capability = capabilities[name];
+  if (!isObject(capability)) {
+    return { refusal: refusalText(message, "CAPABILITY_NOT_DECLARED", name), missing: { [name]: {} } };
+  }
+  const part = missingPart(method, params, capability);
+  if (part === undefined) return { message, digest: digestOf(message) };
+  const refusal = refusalText(message, "QUESTION_NOT_SUPPORTED", `${name}.${part}`);
+  return { refusal, missing: { [name]: { [part]: {} } } };
+}
+
+function refusalText({ text }: Message<RequestValue>, code: ErrorCode, missing = ""): string {
+  return errorText(new MayflyError(code, { values: { missing } }), memberText(text, "id"));
 }
 
 /** Source: 2025-11-25/client/elicitation, Capabilities (an empty one means form); client/sampling, Capabilities. */
-function missingDetail(
+function missingPart(
   method: string,
   { mode = "form", tools, toolChoice }: Readonly<Record<string, unknown>>,
   capability: Record<string, unknown>,
 ): string | undefined {
   if (method === "elicitation/create") {
     const isForm = mode === "form" && (isObject(capability["form"]) || Object.keys(capability).length === 0);
-    return isForm || isObject(capability[String(mode)]) ? undefined : `elicitation.${String(mode)}`;
+    return isForm || isObject(capability[String(mode)]) ? undefined : String(mode);
   }
   const wantsTools = method === "sampling/createMessage" && (tools !== undefined || toolChoice !== undefined);
-  return wantsTools && !isObject(capability["tools"]) ? "sampling.tools" : undefined;
+  return wantsTools && !isObject(capability["tools"]) ? "tools" : undefined;
 }
 
 /** `elicitationId` is new in every run. */

@@ -124,7 +124,7 @@ function orderFor(
     client,
     requests,
     input,
-    advertised: { changes: listening === "serve" && client.era === "modern", logging: true },
+    advertised: { changes: listening === "serve" && client.era === "modern" },
     headers: request.headers,
     paramHeaders,
     maxMessageBytes: limits.maxMessageBytes,

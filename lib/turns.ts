@@ -43,6 +43,8 @@ export interface Exchange {
   readonly turns: Map<RequestId, Turn>;
   /** Questions of the server that wait for the client's next POST. */
   open: readonly Question[];
+  /** Capabilities that the server has missed in the client. */
+  missed: Readonly<Record<string, unknown>>;
   /** How to forget the questions that are on their way to a legacy client. */
   readonly relayed: Set<() => void>;
   /** What a modern server wants back with the answers that it waits for. */

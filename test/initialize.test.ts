@@ -108,7 +108,7 @@ test("a client's own initialize keeps every byte but the version and the capabil
 });
 
 function advertisedAnswer(text: string): string {
-  return editMember(text, "result", (result) => advertisedResult(result, { changes: false, logging: true }));
+  return editMember(text, "result", (result) => advertisedResult(result, { changes: false }));
 }
 
 describe("the capabilities of a server", () => {

@@ -48,17 +48,15 @@ export function restrictedCapabilitiesText(capabilities: string, input: boolean)
 export interface Advertised {
   /** Whether changes can be told to the client, by `subscriptions/listen`. */
   readonly changes: boolean;
-  /** Whether log messages can reach the client. */
-  readonly logging: boolean;
 }
 
 /** A server's capabilities, as InitializeResult and DiscoverResult carry them, without what outlives one request. */
-export function advertisedText(capabilities: string, { changes, logging }: Advertised): string {
+export function advertisedText(capabilities: string, { changes }: Advertised): string {
   if (!isObjectText(capabilities)) return capabilities;
   const lists = changes
     ? capabilities
     : ["tools", "prompts", "resources"].reduce(withoutChanges, capabilities);
-  const rest = deleteMember(logging ? lists : deleteMember(lists, "logging"), "tasks");
+  const rest = deleteMember(lists, "tasks");
   return editObject(rest, "extensions", (extensions) => deleteMember(extensions, TASKS_EXTENSION));
 }
 

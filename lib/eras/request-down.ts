@@ -25,18 +25,22 @@ const ENVELOPE = [META.protocolVersion, META.clientInfo, META.clientCapabilities
 
 /**
  * A modern request for a legacy server: without the envelope (2026-07-28/basic, `_meta`), and without the members
- * of a retry (2026-07-28/basic/patterns/mrtr), which a legacy server would take for its own parameters.
+ * of a retry (2026-07-28/basic/patterns/mrtr) and of tasks (2025-11-25/basic/utilities/tasks), which mean nothing in
+ * a modern request, and something else to a legacy server.
  */
 export function toLegacyRequest(text: string): string {
-  return editObject(text, "params", (params) =>
-    deleteMeta(deleteMember(deleteMember(params, "inputResponses"), "requestState"), ENVELOPE),
-  );
+  return editObject(text, "params", (params) => deleteMeta(UNKNOWN.reduce(deleteMember, params), ENVELOPE));
 }
 
-/** A legacy request for a modern server: with the envelope that every modern request has. */
+const UNKNOWN = ["inputResponses", "requestState", "task"];
+
+/** What a legacy client hears of a server that nobody has told a level. Source: 2025-11-25/server/utilities/logging. */
+const EVERYTHING = '"debug"';
+
+/** A legacy request for a modern server: with the envelope that every modern request has, and with log messages. */
 export function toModernRequest(text: string, client: Introduction): string {
-  const params = memberText(text, "params") ?? "{}";
-  return setMember(text, "params", withEnvelope(params, client));
+  const params = withEnvelope(memberText(text, "params") ?? "{}", client);
+  return setMember(text, "params", setMeta(params, META.logLevel, EVERYTHING));
 }
 
 function withEnvelope(params: string, { clientInfo, capabilities }: Introduction): string {
