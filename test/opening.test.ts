@@ -113,7 +113,7 @@ describe("a legacy client", () => {
         [
           "i",
           {
-            capabilities: { tools: {}, resources: {}, prompts: {} },
+            capabilities: { tools: {}, resources: {}, prompts: {}, logging: {} },
             protocolVersion: "2025-06-18",
             serverInfo: { name: "modern-only", version: "1.0.0" },
           },
