@@ -8,6 +8,7 @@ import { within } from "./support/deadline.ts";
 import { readAll, readEvents } from "./support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "./support/files.ts";
 import { bigText, testToken } from "./support/fixture.ts";
+import { modern, modernCall } from "./support/modern.ts";
 import { waitUntilGone } from "./support/processes.ts";
 import { call, initialize, notification, post, request } from "./support/rpc.ts";
 
@@ -36,6 +37,9 @@ const NAMES = [
   "exits-leaving-grandchild",
   "ignores-sigterm",
   "killed-in-call",
+  "legacy-asks",
+  "legacy-watches",
+  "modern-only",
   "noisy",
   "progress",
   "refuses-initialize",
@@ -47,12 +51,24 @@ const NAMES = [
   "verbatim",
 ];
 
-/** One server for each behaviour. All carry the token, by which their processes are found. */
-export function contractServers(folder: string, token: string): Record<string, ServerConfig> {
+/** For the server that asks. */
+export const STATE_SECRET = "a secret of the tests that is long enough";
+
+/**
+ * One server for each behaviour. All carry the token, by which their processes are found.
+ * @param inputMode of the server that asks
+ */
+export function contractServers(
+  folder: string,
+  token: string,
+  inputMode: ServerConfig["inputMode"] & {} = "rerun",
+): Record<string, ServerConfig> {
   const servers = NAMES.map((name): [string, ServerConfig] => {
     const args = [join(folder, `${name}.mjs`), `--token=${token}`];
     const limits = name.startsWith("silent") ? { startTimeoutMs: 1000, requestTimeoutMs: 400 } : {};
-    return [name, { command: process.execPath, args, env: { SECRET_TOKEN: "s3cret-value" }, ...limits }];
+    const input = name === "legacy-asks" ? { inputMode } : {};
+    const env = { SECRET_TOKEN: "s3cret-value" };
+    return [name, { command: process.execPath, args, env, ...limits, ...input }];
   });
   const missing: ServerConfig = { command: "no-such-program-anywhere" };
   return { ...Object.fromEntries(servers), missing };
@@ -345,6 +361,79 @@ export function contract(name: string, open: (token: string) => Promise<Platform
         const answer = await (await platform.fetch(path, post(call("count"), ANYTHING))).json();
         assert.equal(textOf(answer as Answer), "1");
       }
+    });
+
+    const askModern = async (server: string, init: RequestInit): Promise<Answer & { status: number }> => {
+      const response = await platform.fetch(`/mcp/${server}`, init);
+      return { ...((await response.json()) as Answer), status: response.status };
+    };
+
+    for (const server of ["echo", "modern-only"]) {
+      test(`a client of 2026-07-28 discovers and calls ${server}`, async () => {
+        const discovered = await askModern(server, modern("server/discover"));
+        assert.deepEqual(discovered.result?.["supportedVersions"], ["2026-07-28"]);
+        const { result, status, id } = await askModern(server, modernCall("echo", { a: 1 }, { id: "m" }));
+        assert.deepEqual([status, id, result?.["resultType"]], [200, "m", "complete"]);
+        assert.match(textOf({ result: result ?? {} }), /"a":1/);
+        await nothingIsLeft();
+      });
+    }
+
+    test("a client of 2025-11-25 initializes and calls a server that has no handshake", async () => {
+      const { result } = await ask("modern-only", initialize());
+      assert.deepEqual(result?.["serverInfo"], { name: "modern-only", version: "1.0.0" });
+      assert.match(await toolText("modern-only", call("echo", { a: 1 })), /"a":1/);
+      await nothingIsLeft();
+    });
+
+    const modernRefusals: readonly [what: string, init: RequestInit, status: number, code: number][] = [
+      [
+        "a header that contradicts",
+        modernCall("echo", {}, { headers: { "mcp-name": "other" } }),
+        400,
+        -32020,
+      ],
+      ["a method that is gone", modern("ping"), 404, -32601],
+      ["a state of nobody", modernCall("ask-one", {}, { requestState: "mayfly1.AAAA" }), 400, -32602],
+    ];
+    for (const [what, init, status, code] of modernRefusals) {
+      test(`${what} is refused with ${status} and ${code}, and starts nothing`, async () => {
+        const answer = await askModern("legacy-asks", init);
+        assert.deepEqual([answer.status, answer.error?.code, answer.id], [status, code, 1]);
+        await waitUntilGone(token, { withinMs: 0 });
+      });
+    }
+
+    test("a server that cannot be discovered is not taken for a legacy one: 500", async () => {
+      const { status, error } = await askModern("crashes-at-start", modern("server/discover"));
+      assert.deepEqual([status, error?.code, error?.data?.reason], [500, -32603, "exited"]);
+      await nothingIsLeft();
+    });
+
+    test("a question is asked in the answer, and no process waits for what comes back", async () => {
+      const capabilities = { elicitation: {} };
+      const { result } = await askModern("legacy-asks", modernCall("ask-one", {}, { capabilities }));
+      assert.equal(result?.["resultType"], "input_required");
+      await nothingIsLeft();
+      const retry = {
+        requestState: String(result["requestState"]),
+        inputResponses: { q0: { action: "decline" } },
+      };
+      const answer = await askModern("legacy-asks", modernCall("ask-one", {}, { capabilities, ...retry }));
+      assert.match(textOf(answer), /^\{"answers":\[\{"action":"decline"\}\]/);
+      await nothingIsLeft();
+    });
+
+    test("a subscription is acknowledged, and leaves nothing when its client leaves", async () => {
+      const response = await platform.fetch(
+        "/mcp/legacy-watches",
+        modern("subscriptions/listen", { notifications: {} }),
+      );
+      const events = readEvents(response);
+      const { value } = await within(events.next(), 10_000, "the acknowledgement");
+      assert.match(value?.data ?? value?.comment ?? "", /subscriptions\/acknowledged/);
+      await events.return();
+      await nothingIsLeft();
     });
 
     test("the health of the host is told without a process", async () => {

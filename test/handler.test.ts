@@ -1,9 +1,13 @@
 import { createHandler } from "../lib/index.ts";
-import { FIXTURES, contract, contractServers } from "./contract.ts";
+import { FIXTURES, STATE_SECRET, contract, contractServers } from "./contract.ts";
 
 contract("handler.fetch in memory", async (token) => {
   const ends = new Set<Promise<unknown>>();
-  const handler = createHandler({ mcpServers: contractServers(FIXTURES, token), allowAnonymous: true });
+  const handler = createHandler({
+    mcpServers: contractServers(FIXTURES, token),
+    allowAnonymous: true,
+    stateSecrets: [STATE_SECRET],
+  });
   return Promise.resolve({
     fetch: async (path, init) => {
       const request = new Request(`http://localhost${path}`, init);

@@ -31,7 +31,9 @@ const SERVER_KEYS = {
   era: oneOf(ERA_SETTINGS),
   inputMode: oneOf(INPUT_MODES),
   rerun: oneOf(["safe", "always"]),
-  cacheTtlMs: z.optional(z.int("expected a whole number of milliseconds").check(z.nonnegative())),
+  cacheTtlMs: z.optional(
+    z.int("expected a whole number of milliseconds").check(z.nonnegative("expected 0 milliseconds or more")),
+  ),
   cacheScope: oneOf(["public", "private"]),
   spares: z.optional(z.literal(0, "this version supports 0")),
 };

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { FIXTURES, contract, contractServers } from "../contract.ts";
+import { FIXTURES, STATE_SECRET, contract, contractServers } from "../contract.ts";
 import { testToken } from "../support/fixture.ts";
 import { readAll } from "../support/event-stream.ts";
 import { waitUntilGone } from "../support/processes.ts";
@@ -30,11 +30,11 @@ interface Deployment {
 }
 
 /** A project as a user has it, built as Vercel builds it. */
-async function deploy(token: string): Promise<Deployment> {
+async function deploy(token: string, inputMode?: "refuse"): Promise<Deployment> {
   const project = await mkdtemp(join(tmpdir(), "mayfly-project-"));
   const output = await mkdtemp(join(tmpdir(), "mayfly-function-"));
   for (const name of SHIPPED) await cp(join(REPOSITORY, name), join(project, name), { recursive: true });
-  const mcpServers = { everything: REAL, ...contractServers("servers/fixtures", token) };
+  const mcpServers = { everything: REAL, ...contractServers("servers/fixtures", token, inputMode) };
   await writeFile(join(project, "mcp.json"), JSON.stringify({ mcpServers }));
   const build = [join(project, "dist", "cli", "main.js"), "build"];
   // The command needs what the platform installs before; the function must not.
@@ -53,7 +53,7 @@ async function deploy(token: string): Promise<Deployment> {
 
 contract("the built Vercel function", async (token) => {
   const { project, output, built, remove } = await deploy(token);
-  const env = { ALLOW_ANONYMOUS: "true" };
+  const env = { ALLOW_ANONYMOUS: "true", STATE_SECRET };
   const launched = await launchFunction(output, env, { projectFolder: project, handler: built.handler });
   return {
     fetch: (path, init) => fetch(launched.url + path, init),
@@ -69,7 +69,8 @@ describe("a Vercel deployment", { concurrency: false }, () => {
   const token = testToken();
   let deployment: Deployment;
   before(async () => {
-    deployment = await deploy(token);
+    // With a secret to ask by, the environment of these tests would not be empty.
+    deployment = await deploy(token, "refuse");
   });
   after(() => deployment.remove());
 
