@@ -13,6 +13,7 @@ import { runCommand, startServing } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { fixture, testToken } from "../support/fixture.ts";
+import { modernCall } from "../support/modern.ts";
 import { waitUntilGone } from "../support/processes.ts";
 import { call, post, request } from "../support/rpc.ts";
 
@@ -127,7 +128,20 @@ test("a server inherits a short list of variables, what -e gives it, and nothing
   assert.deepEqual([state.env["A"], state.env["B"], state.env["C"]], ["1=2", "two words", ""]);
 });
 
+test("--input-mode and --era reach the server, by option or by variable", async (t) => {
+  const { command, args, token } = fixture("legacy-asks");
+  const env = { INPUT_MODE: "rerun", STATE_SECRET: "a secret of the tests that is long enough" };
+  const { url } = await startServing(t, ["--era", "legacy", "--", command, ...args], { env, token });
+  const asked = modernCall("ask-one", {}, { capabilities: { elicitation: {} } });
+  const response = await within(fetch(`${url}/mcp`, asked), WAIT_MS, "an answer");
+  const { result } = (await response.json()) as { result: { resultType: string; requestState: string } };
+  assert.equal(result.resultType, "input_required");
+  assert.match(result.requestState, /^mayfly1\./);
+});
+
 const OWN = {
+  STATE_SECRET: "a secret of the tests that is long enough",
+  INPUT_MODE: "refuse",
   AUTH_KEY: "k3y",
   ALLOW_ANONYMOUS: "false",
   PORT: "1",
@@ -218,6 +232,19 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
   ["a limit of nothing", ["--max-body", "0", "--", "node"], /^mayfly: --max-body: .*found "0"$/m],
   ["an unknown level", ["--log-level", "loud", "--", "node"], /^mayfly: .*found "loud"$/m],
   ["a variable without a value", ["--env", "A", "--", "node"], /^mayfly: --env: expected NAME=VALUE/m],
+  ["an unknown era", ["--era", "old", "--", "node"], /^mayfly: --era: expected one of auto, .*found "old"$/m],
+  ["an unknown mode", ["--input-mode", "ask", "--", "node"], /^mayfly: --input-mode: .*found "ask"$/m],
+  ["rerun without a secret", ["--input-mode", "rerun", "--", "node"], /^mayfly: .*rerun.*STATE_SECRET$/m],
+  [
+    "a secret that can be guessed",
+    ["--input-mode", "rerun", "--state-secret", "hunter2", "--", "node"],
+    /^mayfly: stateSecrets: a secret has less than 32 characters$/m,
+  ],
+  [
+    "headers compared sometimes",
+    ["--param-headers", "no", "--", "node"],
+    /^mayfly: --param-headers: .*"no"$/m,
+  ],
   ["spares", ["--spares", "2", "--", "node"], /^mayfly: --spares: this version supports 0$/m],
   [
     "the URL of a server",

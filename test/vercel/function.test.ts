@@ -137,6 +137,17 @@ describe("a Vercel deployment", { concurrency: false }, () => {
     }
   });
 
+  test("a configuration that a function cannot serve is told in its log", async () => {
+    const env = { MCP_SERVER_CONFIG: "node x.mjs", ALLOW_ANONYMOUS: "true", INPUT_MODE: "hold" };
+    const launched = await launchFunction(deployment.output, env, { projectFolder: deployment.project });
+    try {
+      assert.equal((await fetch(`${launched.url}/mcp`, post(call("count")))).status, 500);
+      assert.match(launched.log(), /a function cannot hold a process/);
+    } finally {
+      await launched.stop();
+    }
+  });
+
   test("answers under the platform's own development server too", async () => {
     const server = await startDevServer(deployment.output, { ALLOW_ANONYMOUS: "true" });
     try {
