@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 import { asked, continueHeld, suspend } from "./asking.ts";
 import { handshakeFor } from "./cells.ts";
 import { converse } from "./conversation.ts";
@@ -5,6 +7,7 @@ import type { Conversation, ConversationOptions } from "./conversation.ts";
 import { abandon, fail } from "./endings.ts";
 import { errorCode } from "./eras/error-up.ts";
 import { crosses } from "./eras/notification-up.ts";
+import { requestText } from "./eras/request-down.ts";
 import { resultTypeOf } from "./eras/result-up.ts";
 import { MayflyError, errorText } from "./errors.ts";
 import { notComplete } from "./input-required.ts";
@@ -17,6 +20,7 @@ import type { Opened, Stage } from "./opening.ts";
 import type { Order, Reply } from "./order.ts";
 import { checkParameters, isWrapped, mustNotRepeat, refuseForeignState } from "./precautions.ts";
 import type { OwnProcess } from "./processes.ts";
+import { isObjectText, memberText } from "./rawjson.ts";
 import { answerRequest, limitTime, methodsOf, openedOf, renamedProgress, takeTurn } from "./turns.ts";
 import type { Exchange, Turn } from "./turns.ts";
 
@@ -133,6 +137,21 @@ async function open(all: Exchange): Promise<void> {
     all.opened = await openServer(all);
   }
   await checkParameters(all);
+  setLogLevel(all);
+}
+
+/** The level that a modern request asks for, for a server that keeps one. Its answer is for nobody. */
+function setLogLevel(all: Exchange): void {
+  const { conversation, initialized } = openedOf(all).opened;
+  const { logLevel: level } = all.order.client;
+  if (level === undefined || initialized === undefined || !hasLogging(initialized)) return;
+  const id = `mayfly-${randomUUID()}`;
+  void conversation.send(requestText(id, "logging/setLevel", JSON.stringify({ level })));
+}
+
+function hasLogging(initialized: string): boolean {
+  const capabilities = memberText(initialized, "capabilities");
+  return isObjectText(capabilities) && isObjectText(memberText(capabilities, "logging"));
 }
 
 export async function openServer(all: Exchange): Promise<Opened> {
