@@ -3,12 +3,14 @@ import { isObject } from "./jsonrpc.ts";
 
 /** HTTP headers that repeat what the body says. Source: 2026-07-28/basic/transports/streamable-http, Request Metadata. */
 
+/** Without the space that HTTP allows around a value, and no other (RFC 9110, 5.6.3). */
+export function trimmed(value: string): string {
+  return value.replace(/^[ \t]+|[ \t]+$/g, "");
+}
+
 /** A value repeated by a gateway that joins headers is still one value. */
 export function versionOf(headers: Headers): string | undefined {
-  const values = headers
-    .get("mcp-protocol-version")
-    ?.split(",")
-    .map((value) => value.trim());
+  const values = headers.get("mcp-protocol-version")?.split(",").map(trimmed);
   const distinct = new Set(values);
   return distinct.size > 1 ? [...distinct].join(",") : values?.[0];
 }
@@ -35,8 +37,9 @@ export function nameOf(method: string, params: Readonly<Record<string, unknown>>
  * @throws HEADER_MISMATCH for characters that no such header may have
  */
 export function headerValue(headers: Headers, name: string): string | undefined {
-  const raw = headers.get(name)?.trim();
-  if (raw === undefined) return undefined;
+  const sent = headers.get(name);
+  if (sent === null) return undefined;
+  const raw = trimmed(sent);
   const encoded = /^=\?base64\?(.*)\?=$/s.exec(raw)?.[1];
   const value = encoded === undefined ? raw : decodeBase64(encoded);
   if (value !== undefined && /^[\t\x20-\x7e]*$/.test(raw)) return value;
@@ -75,25 +78,66 @@ const PRIMITIVES: ReadonlySet<unknown> = new Set(["integer", "string", "boolean"
  * rules for that asks for none: no client may use it.
  */
 export function headerParameters(inputSchema: unknown): readonly HeaderParameter[] {
-  const found = [...annotated(inputSchema, [])];
+  const found = annotationsIn(inputSchema);
   const names = new Set(found.map(({ header }) => header));
-  return found.every(({ valid }) => valid) && names.size === found.length ? found : [];
+  const isValid = found.every(({ valid }) => valid) && names.size === found.length;
+  return isValid ? found.map(({ header, path }) => ({ header, path })) : [];
 }
 
-function* annotated(
-  schema: unknown,
-  path: readonly string[],
-): Generator<HeaderParameter & { readonly valid: boolean }> {
-  if (!isObject(schema) || !isObject(schema["properties"])) return;
-  for (const [name, property] of Object.entries(schema["properties"])) {
-    const annotation = isObject(property) ? property["x-mcp-header"] : undefined;
-    if (isObject(property) && annotation !== undefined) {
-      const token = typeof annotation === "string" ? annotation.toLowerCase() : "";
-      const valid = TOKEN.test(token) && PRIMITIVES.has(property["type"]);
-      yield { header: PREFIX + token, path: [...path, name], valid };
-    }
-    yield* annotated(property, [...path, name]);
+interface Annotation extends HeaderParameter {
+  readonly valid: boolean;
+}
+
+/** A place in a schema. */
+interface Place {
+  readonly value: unknown;
+  /** The names of the arguments that lead here; undefined where more than `properties` led here. */
+  readonly path: readonly string[] | undefined;
+  /** Whether this is a map of arguments, whose keys are names and no keywords. */
+  readonly isMap: boolean;
+}
+
+/** Every annotation, wherever it stands. Not by recursion: a schema may be nested as deep as JSON may. */
+function annotationsIn(schema: unknown): readonly Annotation[] {
+  const found: Annotation[] = [];
+  const places: Place[] = [{ value: schema, path: [], isMap: false }];
+  for (let place = places.pop(); place; place = places.pop()) {
+    const annotation = annotationAt(place);
+    if (annotation) found.push(annotation);
+    places.push(...placesIn(place).toReversed());
   }
+  return found;
+}
+
+function annotationAt({ value, path, isMap }: Place): Annotation | undefined {
+  if (isMap || !isObject(value) || value[ANNOTATION] === undefined) return undefined;
+  const token = typeof value[ANNOTATION] === "string" ? value[ANNOTATION].toLowerCase() : "";
+  const isArgument = path !== undefined && path.length > 0;
+  const valid = isArgument && TOKEN.test(token) && PRIMITIVES.has(value["type"]);
+  return { header: PREFIX + token, path: path ?? [], valid };
+}
+
+const ANNOTATION = "x-mcp-header";
+/** What holds no schemas. */
+const DATA = new Set(["const", "enum", "default", "examples"]);
+
+function placesIn({ value, path, isMap }: Place): Place[] {
+  if (Array.isArray(value))
+    return value.map((element) => ({ value: element, path: undefined, isMap: false }));
+  if (!isObject(value)) return [];
+  if (isMap) return Object.entries(value).map(([name, inner]) => argument(path, name, inner));
+  return Object.entries(value)
+    .filter(([key]) => !DATA.has(key))
+    .map(([key, inner]) => {
+      const isProperties = key === "properties";
+      return { value: inner, path: isProperties ? path : undefined, isMap: isProperties || MAPS.has(key) };
+    });
+}
+
+const MAPS = new Set(["patternProperties", "$defs", "definitions", "dependentSchemas"]);
+
+function argument(path: Place["path"], name: string, value: unknown): Place {
+  return { value, path: path && [...path, name], isMap: false };
 }
 
 /** Whether a request has headers that only the tool's schema can explain. */
@@ -131,9 +175,15 @@ function valueAt(args: unknown, path: readonly string[]): unknown {
 
 const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** Integers compare as numbers: `42.0` is `42` (Server Validation). */
+/** Integers compare as numbers: `42.0` is `42` (Server Validation), as far as they are safe (Schema Extension). */
 function isSame(header: string | undefined, value: unknown): boolean {
-  if (typeof value === "number")
-    return header !== undefined && NUMBER.test(header) && Number(header) === value;
-  return header === (typeof value === "string" ? value : JSON.stringify(value));
+  if (header === undefined) return false;
+  if (typeof value !== "number") return header === textOf(value);
+  const isSafe = Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  return isSafe && NUMBER.test(header) && Number(header) === value;
+}
+
+/** An argument of another type than its schema says repeats nothing. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "boolean" ? String(value) : undefined;
 }

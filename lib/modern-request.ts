@@ -1,7 +1,7 @@
 import { REQUIRED, envelopeOf } from "./eras/envelope.ts";
 import type { Envelope } from "./eras/envelope.ts";
 import { MayflyError } from "./errors.ts";
-import { headerValue, mismatch, nameOf, versionOf } from "./headers.ts";
+import { headerValue, mismatch, nameOf, trimmed, versionOf } from "./headers.ts";
 import { handshakeOfEnvelope } from "./initialize.ts";
 import { idOf, isObject } from "./jsonrpc.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
@@ -74,7 +74,7 @@ function checkHeaders(
   { lenientVersionHeader }: ModernRules,
 ): void {
   const version = versionOf(headers);
-  const sentMethod = headers.get("mcp-method")?.trim();
+  const sentMethod = methodIn(headers);
   const isLenient = lenientVersionHeader && isLegacyVersion(version);
   if (version !== undefined && version !== protocolVersion && !isLenient) {
     throw mismatch("MCP-Protocol-Version does not match params._meta");
@@ -84,6 +84,11 @@ function checkHeaders(
   if (version === undefined) throw mismatch("MCP-Protocol-Version is missing");
   if (sentMethod === undefined) throw mismatch("Mcp-Method is missing");
   checkName(nameOf(method, params), headers);
+}
+
+function methodIn(headers: Headers): string | undefined {
+  const sent = headers.get("mcp-method");
+  return sent === null ? undefined : trimmed(sent);
 }
 
 function checkVersion(requested: string): void {

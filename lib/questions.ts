@@ -63,8 +63,9 @@ function missingPart(
   capability: Record<string, unknown>,
 ): string | undefined {
   if (method === "elicitation/create") {
-    const isForm = mode === "form" && (isObject(capability["form"]) || Object.keys(capability).length === 0);
-    return isForm || isObject(capability[String(mode)]) ? undefined : String(mode);
+    const modes: Record<string, unknown> = Object.keys(capability).length === 0 ? { form: {} } : capability;
+    const name = typeof mode === "string" ? mode : "form";
+    return name === mode && Object.hasOwn(modes, name) && isObject(modes[name]) ? undefined : name;
   }
   const wantsTools = method === "sampling/createMessage" && (tools !== undefined || toolChoice !== undefined);
   return wantsTools && !isObject(capability["tools"]) ? "tools" : undefined;

@@ -38,11 +38,16 @@ export function repeatedKey(text: string): string | undefined {
 
 /** The elements of the array that the text holds, each as its own text. */
 export function elements(text: string): string[] {
-  const found: string[] = [];
+  return elementSpans(text).map(({ start, end }) => text.slice(start, end));
+}
+
+/** Where the elements of the array stand that the text holds. */
+export function elementSpans(text: string): Span[] {
+  const found: Span[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   while (text[at] !== "]") {
     const end = endOfValue(text, at);
-    found.push(text.slice(at, end));
+    found.push({ start: at, end });
     at = skipSeparator(text, end);
   }
   return found;
@@ -66,13 +71,16 @@ export function setMember(text: string, key: string, value: string): string {
 /** The object without a member, however often it stands there. */
 export function deleteMember(text: string, key: string): string {
   const all = members(text);
-  const index = all.findLastIndex((candidate) => candidate.key === key);
-  const member = all[index];
-  if (!member) return text;
-  const next = all[index + 1];
-  const before = all[index - 1];
-  const start = next || !before ? member.keyStart : before.end;
-  return deleteMember(text.slice(0, start) + text.slice(next ? next.keyStart : member.end), key);
+  const [first] = all;
+  const lastKept = all.findLastIndex((member) => member.key !== key);
+  if (!first || all.every((member) => member.key !== key)) return text;
+  // What stands between two members goes with the one before it, and behind the last one nothing does.
+  const pieces = all.map((member, index) => {
+    if (member.key === key) return "";
+    const end = index === lastKept ? member.end : all[index + 1]?.keyStart;
+    return text.slice(member.keyStart, end);
+  });
+  return text.slice(0, first.keyStart) + pieces.join("") + text.slice(all.at(-1)?.end);
 }
 
 /** The object with a member's value passed through `edit`; without the member, the object as it is. */

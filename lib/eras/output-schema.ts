@@ -1,5 +1,6 @@
 import { isObject } from "../jsonrpc.ts";
-import { deleteMember, elements, memberText, members } from "../rawjson.ts";
+import { deleteMember, elementSpans, memberText, members } from "../rawjson.ts";
+import type { Span } from "../rawjson.ts";
 
 /**
  * Output schemas for legacy clients, who know objects only.
@@ -20,36 +21,67 @@ export function wrapSchema(schema: string): string {
   const dialect = memberText(schema, "$schema");
   const inner = deleteMember(schema, "$schema");
   // With an id of its own, the schema's references are relative to that and not to the root.
-  const moved = memberText(schema, "$id") === undefined ? moveReferences(inner, 0) : inner;
+  const moved = hasOwnBase(inner) ? inner : moveReferences(inner);
   const head = dialect === undefined ? "" : `"$schema":${dialect},`;
   return `{${head}"type":"object","properties":{"result":${moved}},"required":["result"]}`;
 }
 
-/** Members that hold data, in which a `$ref` is no reference. */
-const DATA = new Set(["const", "enum", "default", "examples"]);
-
-/** Every reference to the root, or from the root, now that the schema stands inside another. */
-function moveReferences(schema: string, depth: number): string {
-  const [first] = schema.trimStart();
-  if (depth > MAX_DEPTH || (first !== "{" && first !== "[")) return schema;
-  if (first === "[")
-    return `[${elements(schema)
-      .map((element) => moveReferences(element, depth + 1))
-      .join(",")}]`;
-  if (depth > 0 && memberText(schema, "$id") !== undefined) return schema;
-  let moved = schema;
-  // From the last one, so that the places of those before it stay right.
-  for (const { key, start, end } of members(schema).toReversed()) {
-    const value = schema.slice(start, end);
-    moved = moved.slice(0, start) + movedMember(key, value, depth) + moved.slice(end);
-  }
-  return moved;
+/** An id that is empty, or only a name, leaves the base as it is (JSON Schema draft 7, 8.2.3). */
+function hasOwnBase(schema: string): boolean {
+  const id: unknown = JSON.parse(memberText(schema, "$id") ?? "null");
+  return typeof id === "string" && /^[^#]/.test(id);
 }
 
-function movedMember(key: string, value: string, depth: number): string {
-  if (DATA.has(key)) return value;
-  if (key !== "$ref" && key !== "$dynamicRef") return moveReferences(value, depth + 1);
-  const reference: unknown = JSON.parse(value);
-  const isOfRoot = typeof reference === "string" && /^#(?:\/|$)/.test(reference);
-  return isOfRoot ? JSON.stringify(MOVED_ROOT + reference.slice(1)) : value;
+/** Every reference to the root, or from the root, now that the schema stands inside another. Nothing else changes. */
+function moveReferences(schema: string): string {
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { start, end } of referencesIn({ text: schema, at: 0, depth: 0 })) {
+    const reference = JSON.parse(schema.slice(start, end)) as string;
+    pieces.push(schema.slice(from, start), JSON.stringify(MOVED_ROOT + reference.slice(1)));
+    from = end;
+  }
+  return pieces.join("") + schema.slice(from);
+}
+
+/** A part of the schema, where it stands in the whole, and how deep. */
+interface Part {
+  readonly text: string;
+  readonly at: number;
+  readonly depth: number;
+}
+
+/** Members that hold data, in which a `$ref` is no reference. */
+const DATA = new Set(["const", "enum", "default", "examples"]);
+/** Members that hold schemas by names of the author's, which may be those of keywords. */
+const NAMED = new Set(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"]);
+const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
+
+/** Where the references of the root's own base stand, from the first to the last. */
+function* referencesIn(part: Part): Generator<Span, void, void> {
+  const opening = part.text.trimStart()[0];
+  if (part.depth > MAX_DEPTH) return;
+  if (opening === "[") for (const span of elementSpans(part.text)) yield* referencesIn(inner(part, span));
+  if (opening !== "{" || (part.depth > 0 && hasOwnBase(part.text))) return;
+  for (const { key, ...span } of members(part.text)) {
+    if (REFERENCES.has(key)) yield* rootReference(part, span);
+    else if (NAMED.has(key)) yield* referencesInNamed(inner(part, span));
+    else if (!DATA.has(key)) yield* referencesIn(inner(part, span));
+  }
+}
+
+function* referencesInNamed(part: Part): Generator<Span, void, void> {
+  if (part.text.trimStart()[0] !== "{" || part.depth > MAX_DEPTH) return;
+  for (const member of members(part.text)) yield* referencesIn(inner(part, member));
+}
+
+function* rootReference({ text, at }: Part, { start, end }: Span): Generator<Span, void, void> {
+  const reference: unknown = JSON.parse(text.slice(start, end));
+  if (typeof reference === "string" && /^(?:#(?:\/|$)|$)/.test(reference)) {
+    yield { start: at + start, end: at + end };
+  }
+}
+
+function inner({ text, at, depth }: Part, { start, end }: Span): Part {
+  return { text: text.slice(start, end), at: at + start, depth: depth + 1 };
 }

@@ -1,7 +1,7 @@
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js";
 
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { compact, deleteMember, editMember, memberText, setMember } from "../rawjson.ts";
+import { compact, deleteMember, isObjectText, memberText, setMember } from "../rawjson.ts";
 import { MODERN_VERSIONS } from "../revisions.ts";
 import {
   deleteMeta,
@@ -39,8 +39,13 @@ const EVERYTHING = '"debug"';
 
 /** A legacy request for a modern server: with the envelope that every modern request has, and with log messages. */
 export function toModernRequest(text: string, client: Introduction): string {
-  const params = withEnvelope(memberText(text, "params") ?? "{}", client);
+  const params = withEnvelope(paramsText(text), client);
   return setMember(text, "params", setMeta(params, META.logLevel, EVERYTHING));
+}
+
+function paramsText(text: string): string {
+  const params = memberText(text, "params");
+  return isObjectText(params) ? params : "{}";
 }
 
 function withEnvelope(params: string, { clientInfo, capabilities }: Introduction): string {
@@ -76,7 +81,7 @@ export function requestText(id: string, method: string, params: string): string 
  * Source: 2025-11-25/basic/lifecycle, Initialization.
  */
 export function toInitializeRequest(text: string, protocolVersion: string, input: boolean): string {
-  return editMember(text, "params", (params) => {
+  return editObject(text, "params", (params) => {
     const capabilities = keptCapabilitiesText(memberText(params, "capabilities") ?? "{}", input);
     const version = setMember(params, "protocolVersion", JSON.stringify(protocolVersion));
     return setMember(version, "capabilities", capabilities);
@@ -85,7 +90,7 @@ export function toInitializeRequest(text: string, protocolVersion: string, input
 
 /** A retry, with what the server gave to the client with its question. Source: 2026-07-28/basic/patterns/mrtr. */
 export function withRequestState(text: string, requestState: string | undefined): string {
-  return editMember(text, "params", (params) =>
+  return editObject(text, "params", (params) =>
     requestState === undefined
       ? deleteMember(params, "requestState")
       : setMember(params, "requestState", JSON.stringify(requestState)),
@@ -101,12 +106,12 @@ export function withInputResponses(
   const retry = withRequestState(text, requestState);
   return responses === undefined
     ? retry
-    : editMember(retry, "params", (params) => setMember(params, "inputResponses", responses));
+    : editObject(retry, "params", (params) => setMember(params, "inputResponses", responses));
 }
 
 /** What tells one request from another: its method, and its parameters but for those of the transport and of retries. */
 export function salientText({ text, value }: Message<RequestValue>): string {
-  const params = memberText(text, "params") ?? "{}";
+  const params = paramsText(text);
   const salient = ["_meta", "inputResponses", "requestState"].reduce(deleteMember, params);
   return JSON.stringify(value.method) + compact(salient);
 }

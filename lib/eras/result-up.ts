@@ -13,6 +13,7 @@ import {
 import { MODERN_VERSIONS } from "../revisions.ts";
 import { advertisedText, deleteMeta, metaText, setMeta } from "./capabilities.ts";
 import type { Advertised } from "./capabilities.ts";
+import { isImplementation } from "./envelope.ts";
 import { CACHEABLE, META } from "./names.ts";
 import { needsWrapping, wrapSchema } from "./output-schema.ts";
 
@@ -63,11 +64,14 @@ function withServerInfo(result: string, serverInfo: string | undefined): string 
 export function toDiscoverResult(initialized: string, caching: CachingHints, advertised: Advertised): string {
   const bare = ["protocolVersion", "serverInfo"].reduce(deleteMember, objectText(initialized));
   const versioned = setMember(bare, "supportedVersions", JSON.stringify(MODERN_VERSIONS));
-  const serverInfo = memberText(initialized, "serverInfo");
-  return advertisedResult(
-    toModernResult(versioned, { method: "server/discover", serverInfo, caching }),
-    advertised,
-  );
+  const serverInfo = memberText(objectText(initialized), "serverInfo");
+  const details = { method: "server/discover", serverInfo, caching };
+  return advertisedResult(withCapabilities(toModernResult(versioned, details)), advertised);
+}
+
+/** Both kinds of clients need them, and a server that has none may have left them out. */
+function withCapabilities(result: string): string {
+  return memberText(result, "capabilities") === undefined ? setMember(result, "capabilities", "{}") : result;
 }
 
 /** A modern server's DiscoverResult, with the revisions and the capabilities that are served here. */
@@ -90,17 +94,17 @@ export function toInitializeResult(
   protocolVersion: string,
   advertised: Advertised,
 ): string {
-  const serverInfo = metaText(discovered, META.serverInfo);
+  const said = metaText(objectText(discovered), META.serverInfo);
+  const serverInfo =
+    said !== undefined && isImplementation(JSON.parse(said)) ? said : JSON.stringify(UNKNOWN);
   const bare = toLegacyResult(
     deleteMember(objectText(discovered), "supportedVersions"),
     "server/discover",
     false,
   );
   const versioned = setMember(bare, "protocolVersion", JSON.stringify(protocolVersion));
-  const named = setMember(versioned, "serverInfo", serverInfo ?? JSON.stringify(UNKNOWN));
-  const whole =
-    memberText(named, "capabilities") === undefined ? setMember(named, "capabilities", "{}") : named;
-  return advertisedResult(whole, advertised);
+  const named = setMember(versioned, "serverInfo", serverInfo);
+  return advertisedResult(withCapabilities(named), advertised);
 }
 
 /**
