@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { createSeal } from "../lib/seal.ts";
 import { until } from "./support/deadline.ts";
 import { readEvents } from "./support/event-stream.ts";
 import { methodsOf, modernCall, observe, textOf } from "./support/modern.ts";
@@ -167,6 +168,23 @@ describe("under rerun", () => {
     }
     const other = sameServer(t, first, { ...RERUN, stateSecrets: ["x".repeat(32)] });
     assert.deepEqual([(await other.ask(retry)).error?.code, other.started()], [-32602, 0]);
+  });
+
+  test("a state that has expired is refused, and nothing is started", async (t) => {
+    const server = observe(t, "legacy-asks", RERUN);
+    const { requestState } = inputOf(await server.ask(modernCall("ask-one", { a: 1 }, ASKED)));
+    server.started();
+    // What the host itself would find in its hands a second too late.
+    const seal = createSeal([SECRET]);
+    const state = JSON.parse(seal.open(requestState) ?? "") as { expires: number };
+    const [late, inTime] = [-1, 60_000].map((ms) =>
+      seal.seal(JSON.stringify({ ...state, expires: Date.now() + ms })),
+    );
+    const { status, error } = await server.ask(retryWith(late ?? ""));
+    assert.deepEqual([status, error?.code, server.started()], [400, -32602, 0]);
+    assert.ok((await server.ask(retryWith(inTime ?? ""))).result);
+    const minutes = (state.expires - Date.now()) / 60_000;
+    assert.ok(minutes > 9 && minutes <= 10, `it would have lasted ${minutes} minutes`);
   });
 
   test("a state that some modern server has given is refused once the server is known to be legacy", async (t) => {
