@@ -88,11 +88,25 @@ interface Annotation extends HeaderParameter {
   readonly valid: boolean;
 }
 
+/** The name of an argument, and how it is reached. Linked: paths as arrays would be quadratic in a deep schema. */
+interface Path {
+  readonly name: string;
+  readonly parent: Path | undefined;
+}
+
+const ROOT: Path = { name: "", parent: undefined };
+
+function namesOn(path: Path | undefined): string[] {
+  const names: string[] = [];
+  for (let step = path; step && step !== ROOT; step = step.parent) names.push(step.name);
+  return names.toReversed();
+}
+
 /** A place in a schema. */
 interface Place {
   readonly value: unknown;
-  /** The names of the arguments that lead here; undefined where more than `properties` led here. */
-  readonly path: readonly string[] | undefined;
+  /** How the arguments lead here; undefined where more than `properties` led here. */
+  readonly path: Path | undefined;
   /** Whether this is a map of arguments, whose keys are names and no keywords. */
   readonly isMap: boolean;
 }
@@ -100,11 +114,11 @@ interface Place {
 /** Every annotation, wherever it stands. Not by recursion: a schema may be nested as deep as JSON may. */
 function annotationsIn(schema: unknown): readonly Annotation[] {
   const found: Annotation[] = [];
-  const places: Place[] = [{ value: schema, path: [], isMap: false }];
+  const places: Place[] = [{ value: schema, path: ROOT, isMap: false }];
   for (let place = places.pop(); place; place = places.pop()) {
     const annotation = annotationAt(place);
     if (annotation) found.push(annotation);
-    places.push(...placesIn(place).toReversed());
+    for (const inner of placesIn(place).toReversed()) places.push(inner);
   }
   return found;
 }
@@ -112,14 +126,14 @@ function annotationsIn(schema: unknown): readonly Annotation[] {
 function annotationAt({ value, path, isMap }: Place): Annotation | undefined {
   if (isMap || !isObject(value) || value[ANNOTATION] === undefined) return undefined;
   const token = typeof value[ANNOTATION] === "string" ? value[ANNOTATION].toLowerCase() : "";
-  const isArgument = path !== undefined && path.length > 0;
+  const isArgument = path !== undefined && path !== ROOT;
   const valid = isArgument && TOKEN.test(token) && PRIMITIVES.has(value["type"]);
-  return { header: PREFIX + token, path: path ?? [], valid };
+  return { header: PREFIX + token, path: namesOn(path), valid };
 }
 
 const ANNOTATION = "x-mcp-header";
 /** What holds no schemas. */
-const DATA = new Set(["const", "enum", "default", "examples"]);
+const DATA = new Set(["const", "enum", "default", "examples", "required", "dependentRequired"]);
 
 function placesIn({ value, path, isMap }: Place): Place[] {
   if (Array.isArray(value))
@@ -134,10 +148,10 @@ function placesIn({ value, path, isMap }: Place): Place[] {
     });
 }
 
-const MAPS = new Set(["patternProperties", "$defs", "definitions", "dependentSchemas"]);
+const MAPS = new Set(["patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"]);
 
 function argument(path: Place["path"], name: string, value: unknown): Place {
-  return { value, path: path && [...path, name], isMap: false };
+  return { value, path: path && { name, parent: path }, isMap: false };
 }
 
 /** Whether a request has headers that only the tool's schema can explain. */

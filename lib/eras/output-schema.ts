@@ -1,6 +1,6 @@
 import { isObject } from "../jsonrpc.ts";
 import { deleteMember, elementSpans, memberText, members } from "../rawjson.ts";
-import type { Span } from "../rawjson.ts";
+import type { Member, Span } from "../rawjson.ts";
 
 /**
  * Output schemas for legacy clients, who know objects only.
@@ -36,9 +36,8 @@ function hasOwnBase(schema: string): boolean {
 function moveReferences(schema: string): string {
   const pieces: string[] = [];
   let from = 0;
-  for (const { start, end } of referencesIn({ text: schema, at: 0, depth: 0 })) {
-    const reference = JSON.parse(schema.slice(start, end)) as string;
-    pieces.push(schema.slice(from, start), JSON.stringify(MOVED_ROOT + reference.slice(1)));
+  for (const { start, end, text } of referencesIn({ text: schema, at: 0, depth: 0 })) {
+    pieces.push(schema.slice(from, start), text);
     from = end;
   }
   return pieces.join("") + schema.slice(from);
@@ -51,35 +50,54 @@ interface Part {
   readonly depth: number;
 }
 
+/** What stands in the place of a reference. */
+interface Moved extends Span {
+  readonly text: string;
+}
+
 /** Members that hold data, in which a `$ref` is no reference. */
-const DATA = new Set(["const", "enum", "default", "examples"]);
+const DATA = new Set(["const", "enum", "default", "examples", "required", "dependentRequired"]);
 /** Members that hold schemas by names of the author's, which may be those of keywords. */
-const NAMED = new Set(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"]);
+const NAMED = new Set([
+  "properties",
+  "patternProperties",
+  "$defs",
+  "definitions",
+  "dependentSchemas",
+  "dependencies",
+]);
 const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 
 /** Where the references of the root's own base stand, from the first to the last. */
-function* referencesIn(part: Part): Generator<Span, void, void> {
+function* referencesIn(part: Part): Generator<Moved, void, void> {
   const opening = part.text.trimStart()[0];
   if (part.depth > MAX_DEPTH) return;
   if (opening === "[") for (const span of elementSpans(part.text)) yield* referencesIn(inner(part, span));
   if (opening !== "{" || (part.depth > 0 && hasOwnBase(part.text))) return;
-  for (const { key, ...span } of members(part.text)) {
-    if (REFERENCES.has(key)) yield* rootReference(part, span);
-    else if (NAMED.has(key)) yield* referencesInNamed(inner(part, span));
-    else if (!DATA.has(key)) yield* referencesIn(inner(part, span));
+  for (const member of members(part.text)) {
+    if (REFERENCES.has(member.key)) yield* rootReference(part, member);
+    else if (NAMED.has(member.key)) yield* referencesInNamed(inner(part, member));
+    else if (!DATA.has(member.key)) yield* referencesIn(inner(part, member));
   }
 }
 
-function* referencesInNamed(part: Part): Generator<Span, void, void> {
+function* referencesInNamed(part: Part): Generator<Moved, void, void> {
   if (part.text.trimStart()[0] !== "{" || part.depth > MAX_DEPTH) return;
   for (const member of members(part.text)) yield* referencesIn(inner(part, member));
 }
 
-function* rootReference({ text, at }: Part, { start, end }: Span): Generator<Span, void, void> {
+function* rootReference(
+  { text, at }: Part,
+  { key, keyStart, start, end }: Member,
+): Generator<Moved, void, void> {
   const reference: unknown = JSON.parse(text.slice(start, end));
-  if (typeof reference === "string" && /^(?:#(?:\/|$)|$)/.test(reference)) {
-    yield { start: at + start, end: at + end };
-  }
+  if (typeof reference !== "string" || !/^(?:#(?:\/|$)|$)/.test(reference)) return;
+  const moved = JSON.stringify(MOVED_ROOT + reference.slice(1));
+  // It can say "#" and nothing else (JSON Schema 2019-09, 8.2.4.2.1): from now on an ordinary reference says it.
+  const isRecursive = key === "$recursiveRef";
+  yield isRecursive
+    ? { start: at + keyStart, end: at + end, text: `"$ref":${moved}` }
+    : { start: at + start, end: at + end, text: moved };
 }
 
 function inner({ text, at, depth }: Part, { start, end }: Span): Part {
