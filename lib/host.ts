@@ -7,19 +7,19 @@ import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
 import type { HandlerOptions, ParamHeaders } from "./configuration/options.ts";
 import { OWN } from "./environment.ts";
-import { createHeldProcesses } from "./held.ts";
-import type { HeldProcesses } from "./held.ts";
+import { createHeldProcesses } from "./input/held-processes.ts";
+import type { HeldProcesses } from "./input/held-processes.ts";
 import { silentLogger } from "./logger.ts";
 import type { Logger } from "./logger.ts";
 import { createProcesses } from "./processes.ts";
 import type { Processes } from "./processes.ts";
-import { createRelays } from "./relays.ts";
-import type { Relays } from "./relays.ts";
-import { createSeal } from "./seal.ts";
-import type { Seal } from "./seal.ts";
+import { createRelays } from "./input/relays.ts";
+import type { Relays } from "./input/relays.ts";
+import { createSeal } from "./input/seal.ts";
+import type { Seal } from "./input/seal.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
-import type { Exchange } from "./turns.ts";
+import type { Exchange } from "./exchange/turns.ts";
 
 /** What all requests share: the parsed options, and the processes that are alive. */
 export interface Host {

@@ -4,7 +4,7 @@ import type { MayflyError } from "./errors.ts";
 import { onOneLine } from "./jsonrpc.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
-import type { Reply } from "./order.ts";
+import type { Reply } from "./exchange/order.ts";
 import { MAX_TIMER_MS } from "./promises.ts";
 
 /** How the replies of one POST are written. */

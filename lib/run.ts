@@ -1,19 +1,19 @@
-import type { ConversationOptions } from "./conversation.ts";
+import type { ConversationOptions } from "./exchange/conversation.ts";
 import { MayflyError } from "./errors.ts";
-import { exchange, resume } from "./exchange.ts";
-import type { ProcessSource } from "./exchange.ts";
-import { checkParameterHeaders } from "./headers.ts";
+import { exchange, resume } from "./exchange/exchange.ts";
+import type { ProcessSource } from "./exchange/exchange.ts";
+import { checkParameterHeaders } from "./request/headers.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
-import { anonymousHandshake, initializeText } from "./initialize.ts";
-import { inputFor } from "./input.ts";
+import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";
+import { inputFor } from "./input/policy.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
-import { LISTEN, acknowledge, listen } from "./listening.ts";
+import { LISTEN, acknowledge, listen } from "./exchange/listening.ts";
 import { shortened } from "./logger.ts";
-import type { Client, Input, Order, Outcome, Reply } from "./order.ts";
-import type { Incoming } from "./request.ts";
+import type { Client, Input, Order, Outcome, Reply } from "./exchange/order.ts";
+import type { Incoming } from "./request/classify.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
 import type { Server } from "./servers.ts";
 

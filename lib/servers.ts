@@ -4,15 +4,15 @@ import type { StdioServerParameters } from "./child.ts";
 import type { HandlerOptions, InputMode, ServerConfig } from "./configuration/options.ts";
 import { inheritedEnvironment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
-import { createEraMemory } from "./era.ts";
-import type { EraMemory } from "./era.ts";
+import { createEraMemory } from "./exchange/era-memory.ts";
+import type { EraMemory } from "./exchange/era-memory.ts";
 import type { CachingHints } from "./eras/result-up.ts";
 import { MayflyError } from "./errors.ts";
 import { once } from "./promises.ts";
-import { sha256 } from "./questions.ts";
+import { sha256 } from "./digest.ts";
 import { resolveCommand } from "./resolve.ts";
-import { createToolMemory } from "./tools.ts";
-import type { ToolMemory } from "./tools.ts";
+import { createToolMemory } from "./exchange/tool-memory.ts";
+import type { ToolMemory } from "./exchange/tool-memory.ts";
 
 /** A server that can be started. */
 export interface Server {

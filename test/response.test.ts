@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import type { Reply } from "../lib/order.ts";
+import type { Reply } from "../lib/exchange/order.ts";
 import { respond } from "../lib/response.ts";
 import { readEvents } from "./support/event-stream.ts";
 

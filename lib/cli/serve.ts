@@ -8,7 +8,7 @@ import { findConfig } from "../configuration/find.ts";
 import type { FoundConfig } from "../configuration/find.ts";
 import { PARAM_HEADERS } from "../configuration/options.ts";
 import { inputOptions, list, oneOf, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
-import { ERA_SETTINGS } from "../era.ts";
+import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import { exampleCall } from "./example.ts";
 import { stopOnSignals } from "./signals.ts";
 

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { ERA_SETTINGS } from "../era.ts";
+import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import { splitCommandLine } from "./command-line.ts";
 import { ConfigurationError } from "./error.ts";
 import { expand } from "./expand.ts";

@@ -1,4 +1,4 @@
-import type { EraSetting } from "../era.ts";
+import type { EraSetting } from "../exchange/era-memory.ts";
 import type { Logger } from "../logger.ts";
 
 /** One stdio server, as the operator writes it: the `mcpServers` format of Claude Desktop and Cursor. */

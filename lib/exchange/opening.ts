@@ -1,0 +1,172 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Answer, Conversation } from "./conversation.ts";
+import { errorCode } from "../eras/error-up.ts";
+import { modernRequestText } from "../eras/request-down.ts";
+import { MayflyError } from "../errors.ts";
+import { INITIALIZED_TEXT, initializeText } from "./initialize.ts";
+import type { Handshake } from "./initialize.ts";
+import { isObject } from "../jsonrpc.ts";
+import { memberText } from "../rawjson.ts";
+import { refusedInitialize } from "../reasons.ts";
+import { isServedModernVersion } from "../revisions.ts";
+import type { Era } from "../revisions.ts";
+import type { Server } from "../servers.ts";
+
+/** A process that is ready for requests of an era. */
+export interface Opened {
+  readonly conversation: Conversation;
+  readonly era: Era;
+  /** The raw InitializeResult of a legacy server whose handshake was replayed. */
+  readonly initialized?: string;
+  /** The raw DiscoverResult of a modern server that had to be asked. */
+  readonly discovered?: string;
+}
+
+/** Where processes for one POST come from. */
+export interface Stage {
+  readonly server: Server;
+  /** What is said to a server that wants a handshake, or an envelope. */
+  readonly handshake: Handshake;
+  /** Ends the process that was started before, if any, and starts a fresh one. */
+  start(): Promise<Conversation>;
+}
+
+/**
+ * Opens a process for a modern client: no message at all where the server is known to be modern. Otherwise
+ * `server/discover` tells, and never the real request, which a legacy server might execute.
+ * Source: 2026-07-28/basic/transports/stdio, Backward Compatibility.
+ * @throws what keeps the server from being opened
+ */
+export async function openForModern(stage: Stage): Promise<Opened> {
+  const { eras } = stage.server;
+  const conversation = await stage.start();
+  const { modern, legacy } = eras.known();
+  if (modern === true) return { conversation, era: "modern" };
+  const probed = modern === false ? undefined : await probe(conversation, stage);
+  if (isOpened(probed)) {
+    eras.learn({ modern: true });
+    return probed;
+  }
+  if (legacy === false) throw refusedInitialize(stage.server, probed?.error);
+  return openAfterProbe(stage, conversation, probed);
+}
+
+/**
+ * Opens a process for a legacy client by the handshake, and never by a probe. A server that refuses it may be
+ * modern: it says so in the refusal (2026-07-28/basic/versioning), or in answer to `server/discover`.
+ * @throws what keeps the server from being opened
+ */
+export async function openForLegacy(stage: Stage): Promise<Opened> {
+  const conversation = await stage.start();
+  if (stage.server.eras.known().legacy === false) return { conversation, era: "modern" };
+  const answer = await initialize(conversation, stage);
+  if ("error" in answer) return openAfterRefusal(stage, conversation, answer.error);
+  stage.server.eras.learn({ legacy: true });
+  return opened(conversation, answer);
+}
+
+/** Whether a server that refuses to initialize is modern. @throws INITIALIZE_REFUSED if not */
+export async function openAfterRefusal(
+  stage: Stage,
+  conversation: Conversation,
+  refusal: unknown,
+): Promise<Opened> {
+  const { eras } = stage.server;
+  const isSaid = namesModernVersion(refusal);
+  const probed = isSaid || eras.known().modern === false ? undefined : await probe(conversation, stage);
+  if (!isSaid && !isOpened(probed)) throw refusedInitialize(stage.server, refusal);
+  eras.learn({ modern: true, legacy: false });
+  return isOpened(probed) ? probed : { conversation, era: "modern" };
+}
+
+/** Why a probe found no modern server. */
+interface NotModern {
+  /** The server's answer. */
+  readonly error?: unknown;
+  /** The process is of no use any more: it has ended, or does not answer. */
+  readonly spent: boolean;
+}
+
+/** Milliseconds for an answer to `server/discover`: servers of the first revisions may not answer what they do not know. */
+async function probe(conversation: Conversation, stage: Stage): Promise<Opened | NotModern> {
+  const { server, handshake } = stage;
+  const textFor = (id: string): string => modernRequestText(id, "server/discover", "{}", handshake);
+  const silence = new AbortController();
+  try {
+    const answer = conversation.ask("server/discover", textFor);
+    const answered = await Promise.race([
+      answer,
+      delay(server.probeTimeoutMs, undefined, { signal: silence.signal }),
+    ]);
+    if (!answered) answer.catch(ignored);
+    return answered ? verdictOf(answered, conversation) : { spent: true };
+  } catch (error) {
+    if (error instanceof MayflyError && ENDED.has(error.code)) return { spent: true };
+    throw error;
+  } finally {
+    silence.abort();
+  }
+}
+
+const ENDED = new Set(["EXITED", "STDOUT_CLOSED"]);
+
+/** Of an answer that comes after we have given up waiting for it, or of a process that we end ourselves. */
+function ignored(): void {}
+
+function verdictOf({ text, result, error }: Answer, conversation: Conversation): Opened | NotModern {
+  if (namesModernVersion(error)) return { conversation, era: "modern" };
+  const versions = isObject(result) ? result["supportedVersions"] : undefined;
+  if (!Array.isArray(versions) || !versions.some((version) => isServedModernVersion(version))) {
+    return { error, spent: false };
+  }
+  return { conversation, era: "modern", discovered: memberText(text, "result") ?? "{}" };
+}
+
+const UNSUPPORTED_VERSION = -32022;
+
+function namesModernVersion(error: unknown): boolean {
+  if (errorCode(error) !== UNSUPPORTED_VERSION || !isObject(error)) return false;
+  const supported = isObject(error["data"]) ? error["data"]["supported"] : undefined;
+  return Array.isArray(supported) && supported.some((version) => isServedModernVersion(version));
+}
+
+function isOpened(outcome: Opened | NotModern | undefined): outcome is Opened {
+  return outcome !== undefined && "era" in outcome;
+}
+
+/** A handshake after a probe, on the same process if that is of use still. */
+async function openAfterProbe(
+  stage: Stage,
+  probed: Conversation,
+  outcome: NotModern | undefined,
+): Promise<Opened> {
+  const isSpent = outcome?.spent === true;
+  const startedAt = performance.now();
+  const conversation = isSpent ? await stage.start() : probed;
+  let answer = await initialize(conversation, stage);
+  if (!("error" in answer)) {
+    // A server that needs that long for the handshake too may have been starting when it seemed to be silent.
+    const isPrompt = performance.now() - startedAt < stage.server.probeTimeoutMs;
+    stage.server.eras.learn({ legacy: true, ...((!isSpent || isPrompt) && { modern: false }) });
+    return opened(conversation, answer);
+  }
+  // The first message has decided about the era of this process; the next one has not been decided about.
+  if (errorCode(answer.error) !== UNSUPPORTED_VERSION) throw refusedInitialize(stage.server, answer.error);
+  const fresh = await stage.start();
+  answer = await initialize(fresh, stage);
+  if ("error" in answer) throw refusedInitialize(stage.server, answer.error);
+  stage.server.eras.learn({ legacy: true, modern: false });
+  return opened(fresh, answer);
+}
+
+/** 2025-11-25/basic/lifecycle, Initialization. The server may choose another version than the one asked for. */
+async function initialize(conversation: Conversation, { handshake }: Stage): Promise<Answer> {
+  const answer = await conversation.ask("initialize", (id) => initializeText(id, handshake));
+  if (!("error" in answer)) void conversation.send(INITIALIZED_TEXT);
+  return answer;
+}
+
+function opened(conversation: Conversation, { text }: Answer): Opened {
+  return { conversation, era: "legacy", initialized: memberText(text, "result") ?? "{}" };
+}

@@ -1,0 +1,128 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
+import { cellOf } from "./cells.ts";
+import type { Cell } from "./cells.ts";
+import type { Conversation } from "./conversation.ts";
+import { metaText } from "../eras/capabilities.ts";
+import { errorCode, modernStatus } from "../eras/error-up.ts";
+import { MayflyError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { idOf } from "../jsonrpc.ts";
+import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
+import type { Lifetime } from "../lifetime.ts";
+import { shortened } from "../logger.ts";
+import type { Opened } from "./opening.ts";
+import type { Order, Reply } from "./order.ts";
+import type { Question } from "../input/questions.ts";
+import { editMember, isObjectText, memberText, setMember } from "../rawjson.ts";
+
+/** A client's request that a server has not answered yet. */
+export interface Turn {
+  /** As the client sent it; under `hold`, as it sent it last. */
+  readonly request: Message<RequestValue>;
+  /** The raw id that the server knows. */
+  readonly serverId: string;
+  /** The raw progress token that the server was given. */
+  readonly serverToken: string | undefined;
+  /** How often the request was sent again on behalf of the client. */
+  readonly retries: number;
+}
+
+/** What the steps of an exchange share. It changes as processes start and requests are answered. */
+export interface Exchange {
+  order: Order;
+  lifetime: Lifetime;
+  /** Ends the process before, if any, and starts a fresh one. */
+  readonly start: () => Promise<Conversation>;
+  /** The process that runs now, ready for requests or not. */
+  current: Conversation | undefined;
+  opened: Opened | undefined;
+  /** Requests of the client that have no answer. */
+  readonly unanswered: Set<Message<RequestValue>>;
+  /** By the id that the server knows. */
+  readonly turns: Map<RequestId, Turn>;
+  /** Questions of the server that wait for the client's next POST. */
+  open: readonly Question[];
+  /** Capabilities that the server has missed in the client. */
+  missed: Readonly<Record<string, unknown>>;
+  /** How to forget the questions that are on their way to a legacy client. */
+  readonly relayed: Set<() => void>;
+  /** What a modern server wants back with the answers that it waits for. */
+  serverState: string | undefined;
+  /** The process waits for the next POST, and is not ours to end any more. */
+  held: boolean;
+  /** Of the time limit that runs now. */
+  stopTimer: () => void;
+  /** Lets the process go on when the lifetime ends. */
+  release: () => void;
+}
+
+/** What answers requests, once a process is open. */
+export function openedOf({ opened, order }: Exchange): { readonly opened: Opened; readonly cell: Cell } {
+  if (!opened) throw new MayflyError("INTERNAL");
+  return { opened, cell: cellOf(order, opened) };
+}
+
+/** Names what the server has not answered, for errors and logs. */
+export function methodsOf({ unanswered }: Exchange): string {
+  return [...unanswered].map(({ value }) => shortened(value.method)).join(", ");
+}
+
+/** Ends the exchange with the error unless it is over before that many milliseconds, or another limit takes its place. */
+export function limitTime(all: Exchange, limit: number, code: ErrorCode): void {
+  all.stopTimer();
+  const values = { server: all.order.server.name, method: methodsOf(all), limit };
+  all.stopTimer = all.lifetime.endAfter(limit, new MayflyError(code, { values }));
+}
+
+/** Sends a request to the server, as this text. */
+export function takeTurn(all: Exchange, request: Message<RequestValue>, sent: string, retries = 0): void {
+  const serverId = memberText(sent, "id") ?? "";
+  const turn = { request, serverId, serverToken: progressToken(sent), retries };
+  all.turns.set(JSON.parse(serverId) as RequestId, turn);
+  void openedOf(all).opened.conversation.send(sent);
+}
+
+/** @returns the raw token, undefined without one */
+function progressToken(text: string): string | undefined {
+  const params = memberText(text, "params");
+  return isObjectText(params) ? metaText(params, "progressToken") : undefined;
+}
+
+/** The answer to a request, which is then over. */
+export function answerRequest(all: Exchange, request: Message<RequestValue>, text: string): Reply {
+  all.unanswered.delete(request);
+  if (all.unanswered.size === 0) finish(all);
+  const id = idOf(request);
+  const named = memberText(text, "id") === id ? text : setMember(text, "id", id);
+  return replyOf(all, named);
+}
+
+function replyOf({ order }: Exchange, text: string): Reply {
+  const error = memberText(text, "error");
+  if (error === undefined) return { kind: "response", text, outcome: "ok" };
+  const code = errorCode(JSON.parse(error));
+  const status = order.client.era === "modern" ? modernStatus(code) : 200;
+  return { kind: "response", text, outcome: "error", status };
+}
+
+/** Before the last answer is out, since nobody may pull again after it. */
+export function finish({ current, lifetime, held }: Exchange): void {
+  if (!held) current?.process.end();
+  lifetime.dispose();
+}
+
+const PROGRESS = "notifications/progress";
+
+/** A notification with the progress token of the POST that hears it; undefined where that asks for no progress. */
+export function renamedProgress(
+  all: Exchange,
+  { text, value }: Message<NotificationValue>,
+): string | undefined {
+  if (value.method !== PROGRESS) return text;
+  const token = memberText(memberText(text, "params") ?? "{}", "progressToken");
+  const turn = [...all.turns.values()].find(({ serverToken }) => serverToken === token);
+  const heard = turn && progressToken(turn.request.text);
+  if (!turn || heard === token) return text;
+  return heard && editMember(text, "params", (params) => setMember(params, "progressToken", heard));
+}

@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { hold, suspended } from "./asking.ts";
+import { handshakeFor } from "../exchange/cells.ts";
+import { toModernRequest, withInputResponses } from "../eras/request-down.ts";
+import { resultTypeOf } from "../eras/result-up.ts";
+import { MayflyError } from "../errors.ts";
+import { isObject } from "../jsonrpc.ts";
+import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import { onAbort } from "../lifetime.ts";
+import { shortened } from "../logger.ts";
+import type { Reply } from "../exchange/order.ts";
+import { deferred } from "../promises.ts";
+import { questionOf } from "./questions.ts";
+import { editMember, isObjectText, memberText, members, setMember } from "../rawjson.ts";
+import { relay } from "./relaying.ts";
+import { answerRequest, takeTurn } from "../exchange/turns.ts";
+import type { Exchange, Turn } from "../exchange/turns.ts";
+
+/**
+ * Results of a modern server that end nothing: it needs input first. Source: 2026-07-28/basic/patterns/mrtr.
+ */
+
+type Replies = AsyncGenerator<Reply, void, void>;
+
+/** A result that is not complete. @throws INPUT_OUT_OF_REACH, RESULT_TYPE_NOT_KNOWN */
+export async function* notComplete(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
+  if (all.order.client.era === "modern") yield passed(turn, message, all);
+  else if (resultTypeOf(message.value.result) !== "input_required") throw typeNotKnown(message, all);
+  else yield* inputFor(turn, message, all);
+}
+
+/** A modern client reads it as it is; under `hold` its retry comes back to this process. */
+function passed(turn: Turn, message: Message<ResponseValue>, all: Exchange): Reply {
+  const isInput = resultTypeOf(message.value.result) === "input_required";
+  if (!isInput) return answerRequest(all, turn.request, message.text);
+  const result = memberText(message.text, "result") ?? "{}";
+  const handle = hold(all);
+  if (handle === undefined) return suspended(all, turn, result);
+  all.serverState = requestStateOf(message.value.result);
+  return suspended(all, turn, setMember(result, "requestState", JSON.stringify(handle)));
+}
+
+function requestStateOf(result: unknown): string | undefined {
+  const state = isObject(result) ? result["requestState"] : undefined;
+  return typeof state === "string" ? state : undefined;
+}
+
+function typeNotKnown({ value }: Message<ResponseValue>, { order }: Exchange): MayflyError {
+  const type = shortened(String(resultTypeOf(value.result)));
+  return new MayflyError("RESULT_TYPE_NOT_KNOWN", { values: { server: order.server.name, type } });
+}
+
+/** Retries that a legacy client does not see. */
+const MAX_RETRIES = 5;
+/** Milliseconds before a retry that brings nothing new: the server waits for something of its own. */
+const RETRY_DELAY_MS = 250;
+
+/** A legacy client knows no such result: we retry in its place, and ask it in the older way where that is possible. */
+async function* inputFor(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
+  const asked = memberText(memberText(message.text, "result") ?? "{}", "inputRequests");
+  const isQuestion = isObjectText(asked) && members(asked).length > 0;
+  const responses = isQuestion ? yield* answersFor(asked, all) : undefined;
+  if (!isQuestion && turn.retries >= MAX_RETRIES) throw outOfReach(all);
+  if (!isQuestion) await delay(RETRY_DELAY_MS, undefined, { signal: all.lifetime.signal });
+  const state = requestStateOf(message.value.result);
+  const retry = withInputResponses(turn.request.text, responses, state);
+  const id = JSON.stringify(`mayfly-${randomUUID()}`);
+  const sent = setMember(toModernRequest(retry, handshakeFor(all.order)), "id", id);
+  takeTurn(all, turn.request, sent, isQuestion ? turn.retries : turn.retries + 1);
+}
+
+function outOfReach({ order }: Exchange): MayflyError {
+  return new MayflyError("INPUT_OUT_OF_REACH", { values: { server: order.server.name } });
+}
+
+/**
+ * Asks a legacy client all questions at once, and waits for all answers.
+ * @returns the raw InputResponses
+ * @throws INPUT_OUT_OF_REACH if the client cannot be asked, or answers with an error
+ */
+async function* answersFor(asked: string, all: Exchange): AsyncGenerator<Reply, string, void> {
+  const { input } = all.order;
+  if (input.kind !== "relay") throw outOfReach(all);
+  const answers: Promise<string | undefined>[] = [];
+  for (const { key, start, end } of members(asked)) {
+    const { promise, resolve } = deferred<string | undefined>();
+    answers.push(promise);
+    const question = legacyQuestion(asked.slice(start, end), all);
+    yield relay(question, all, input.relays, ({ text }) => resolve(answerMember(key, text)));
+  }
+  const given = await Promise.race([Promise.all(answers), rejection(all.lifetime.signal)]);
+  if (given.includes(undefined)) throw outOfReach(all);
+  return `{${given.join(",")}}`;
+}
+
+function answerMember(key: string, text: string): string | undefined {
+  const result = memberText(text, "result");
+  return isObjectText(result) ? `${JSON.stringify(key)}:${result}` : undefined;
+}
+
+/** 2025-11-25/client/elicitation wants an id for a URL, by which nobody will refer to it. */
+function legacyQuestion(request: string, all: Exchange): Message<RequestValue> {
+  if (!isObjectText(request)) throw outOfReach(all);
+  const { mode } = Object((JSON.parse(request) as RequestValue).params) as { mode?: unknown };
+  const named = mode === "url" ? editMember(request, "params", withElicitationId) : request;
+  const text = setMember(setMember(named, "jsonrpc", '"2.0"'), "id", '""');
+  const message = { text, value: JSON.parse(text) as RequestValue };
+  if ("refusal" in questionOf(message, all.order.client.handshake.capabilities)) throw outOfReach(all);
+  return message;
+}
+
+function withElicitationId(params: string): string {
+  return setMember(params, "elicitationId", JSON.stringify(randomUUID()));
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    onAbort(signal, () => reject(signal.reason as Error));
+  });
+}

@@ -1,0 +1,110 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
+import { envelopeOf, hasVersion } from "../eras/envelope.ts";
+import { MayflyError, withId } from "../errors.ts";
+import { versionOf } from "./headers.ts";
+import { flawOf, idOf, isObject, isRequest, isRequestId, isResponse } from "../jsonrpc.ts";
+import type { Message, MessageValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import { classifyBatch, classifyInitialize, classifyLegacy } from "./legacy.ts";
+import { classifyModern, refuseHeaderAlone } from "./modern.ts";
+import type { ModernRules } from "./modern.ts";
+import type { Client } from "../exchange/order.ts";
+import { elements, memberText, repeatedKey } from "../rawjson.ts";
+import { isModernVersion, isServedModernVersion } from "../revisions.ts";
+import { ownSession } from "./session-token.ts";
+
+/** What a POST asks for. With neither requests nor answers it asks for nothing: 202. */
+export interface Incoming {
+  readonly client?: Client;
+  /** What needs a server, as the client wrote it. */
+  readonly requests: readonly Message<RequestValue>[];
+  /** Answers that need none. */
+  readonly answers: readonly string[];
+  readonly batch: boolean;
+  /** The session id that an answered initialize brings. */
+  readonly sessionToken?: string | undefined;
+  /** The session id that Mayfly gave to the client. */
+  readonly session?: string | undefined;
+  /** The request that a cancelled notification means. */
+  readonly cancelled?: RequestId;
+  /** The answer of a client to a question that a server has asked it. */
+  readonly response?: Message<ResponseValue>;
+  /** The raw id of a single request, for errors about it. */
+  readonly id?: string | undefined;
+}
+
+const CANCELLED = "notifications/cancelled";
+
+const NOTHING: Incoming = { requests: [], answers: [], batch: false };
+
+/**
+ * Classifies the text of a body by its era, and checks what can be checked before there is a server.
+ * @throws BODY_NOT_JSON, NOT_A_MESSAGE, BATCH_NOT_ALLOWED, SESSION_NOT_FOUND, and the errors about versions, envelopes
+ * and headers
+ */
+export function classify(text: string, headers: Headers, rules: ModernRules): Incoming {
+  const value = parse(text);
+  const version = versionOf(headers);
+  if (Array.isArray(value)) return classifyBatch(messagesOf(text, value), version, headers);
+  const message = toMessage(text, value);
+  if (isResponse(message)) return { ...NOTHING, response: message };
+  if (!isRequest(message)) return noted(message, headers);
+  try {
+    return classifyRequest(message, version, headers, rules);
+  } catch (error) {
+    throw withId(error, idOf(message));
+  }
+}
+
+/** An initialize request is legacy unless all that it says is modern. */
+function classifyRequest(
+  message: Message<RequestValue>,
+  version: string | undefined,
+  headers: Headers,
+  rules: ModernRules,
+): Incoming {
+  const isInitialize = message.value.method === "initialize";
+  const isModern = isInitialize ? hasServedEnvelope(message.value) : hasVersion(message.value);
+  if (isModern) return classifyModern(message, headers, rules);
+  if (version !== undefined && isModernVersion(version)) throw refuseHeaderAlone(message);
+  return isInitialize ? classifyInitialize(message) : classifyLegacy(message, version, headers);
+}
+
+function hasServedEnvelope(value: RequestValue): boolean {
+  const envelope = envelopeOf(value);
+  return typeof envelope !== "string" && isServedModernVersion(envelope.protocolVersion);
+}
+
+function noted({ value }: Message, headers: Headers): Incoming {
+  const id = "params" in value && value.method === CANCELLED ? value.params?.["requestId"] : undefined;
+  return isRequestId(id) ? { ...NOTHING, session: ownSession(headers), cancelled: id } : NOTHING;
+}
+
+function messagesOf(text: string, values: readonly unknown[]): Message[] {
+  return elements(text).map((element, index) => toMessage(element, values[index]));
+}
+
+function parse(text: string): unknown {
+  if (text.trim() === "") throw new MayflyError("BODY_NOT_JSON", { values: { detail: "it is empty" } });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MayflyError("BODY_NOT_JSON", { values: { detail: (cause as Error).message }, cause });
+  }
+}
+
+function toMessage(text: string, value: unknown): Message {
+  const detail = flawOf(value) ?? duplicateMember(text);
+  if (detail === undefined) return { text, value: value as MessageValue };
+  throw new MayflyError("NOT_A_MESSAGE", { values: { detail }, id: readableId(value, text) });
+}
+
+function readableId(value: unknown, text: string): string | undefined {
+  return isObject(value) && isRequestId(value["id"]) ? memberText(text, "id") : undefined;
+}
+
+/** Programs differ in which one of two equal members counts: the server might run another method than was checked. */
+function duplicateMember(text: string): string | undefined {
+  const duplicate = repeatedKey(text);
+  return duplicate === undefined ? undefined : `its member ${JSON.stringify(duplicate)} stands there twice`;
+}

@@ -1,0 +1,204 @@
+import { MayflyError } from "../errors.ts";
+import { isObject } from "../jsonrpc.ts";
+
+/** HTTP headers that repeat what the body says. Source: 2026-07-28/basic/transports/streamable-http, Request Metadata. */
+
+/** Without the space that HTTP allows around a value, and no other (RFC 9110, 5.6.3). */
+export function trimmed(value: string): string {
+  return value.replace(/^[ \t]+|[ \t]+$/g, "");
+}
+
+/** A value repeated by a gateway that joins headers is still one value. */
+export function versionOf(headers: Headers): string | undefined {
+  const values = headers.get("mcp-protocol-version")?.split(",").map(trimmed);
+  const distinct = new Set(values);
+  return distinct.size > 1 ? [...distinct].join(",") : values?.[0];
+}
+
+/** Where the value of Mcp-Name stands. Source: Standard Request Headers; the tasks extension for `taskId`. */
+const NAME_SOURCES: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
+
+/** The text that Mcp-Name must repeat, where the request has one. */
+export function nameOf(method: string, params: Readonly<Record<string, unknown>> = {}): string | undefined {
+  const source = Object.hasOwn(NAME_SOURCES, method) ? NAME_SOURCES[method] : undefined;
+  const name = source === undefined ? undefined : params[source];
+  return typeof name === "string" ? name : undefined;
+}
+
+/**
+ * The value of a header, with base64 decoded (Value Encoding).
+ * @throws HEADER_MISMATCH for characters that no such header may have
+ */
+export function headerValue(headers: Headers, name: string): string | undefined {
+  const sent = headers.get(name);
+  if (sent === null) return undefined;
+  const raw = trimmed(sent);
+  const encoded = /^=\?base64\?(.*)\?=$/s.exec(raw)?.[1];
+  const value = encoded === undefined ? raw : decodeBase64(encoded);
+  if (value !== undefined && /^[\t\x20-\x7e]*$/.test(raw)) return value;
+  throw mismatch(`${name} has characters that its value may not have`);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function decodeBase64(encoded: string): string | undefined {
+  if (!BASE64.test(encoded)) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(encoded, "base64"));
+  } catch {
+    return undefined;
+  }
+}
+
+export function mismatch(detail: string): MayflyError {
+  return new MayflyError("HEADER_MISMATCH", { values: { detail } });
+}
+
+/** A header that repeats an argument of a tool. */
+export interface HeaderParameter {
+  /** The full name of the header, in lower case. */
+  readonly header: string;
+  /** The names that lead to the argument. */
+  readonly path: readonly string[];
+}
+
+const PREFIX = "mcp-param-";
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const PRIMITIVES: ReadonlySet<unknown> = new Set(["integer", "string", "boolean"]);
+
+/**
+ * The headers that a tool's input schema asks for by `x-mcp-header` (Schema Extension). A schema that breaks the
+ * rules for that asks for none: no client may use it.
+ */
+export function headerParameters(inputSchema: unknown): readonly HeaderParameter[] {
+  const found = annotationsIn(inputSchema);
+  const names = new Set(found.map(({ header }) => header));
+  const isValid = found.every(({ valid }) => valid) && names.size === found.length;
+  return isValid ? found.map(({ header, path }) => ({ header, path })) : [];
+}
+
+interface Annotation extends HeaderParameter {
+  readonly valid: boolean;
+}
+
+/** The name of an argument, and how it is reached. Linked: paths as arrays would be quadratic in a deep schema. */
+interface Path {
+  readonly name: string;
+  readonly parent: Path | undefined;
+}
+
+const ROOT: Path = { name: "", parent: undefined };
+
+function namesOn(path: Path | undefined): string[] {
+  const names: string[] = [];
+  for (let step = path; step && step !== ROOT; step = step.parent) names.push(step.name);
+  return names.toReversed();
+}
+
+/** A place in a schema. */
+interface Place {
+  readonly value: unknown;
+  /** How the arguments lead here; undefined where more than `properties` led here. */
+  readonly path: Path | undefined;
+  /** Whether this is a map of arguments, whose keys are names and no keywords. */
+  readonly isMap: boolean;
+}
+
+/** Every annotation, wherever it stands. Not by recursion: a schema may be nested as deep as JSON may. */
+function annotationsIn(schema: unknown): readonly Annotation[] {
+  const found: Annotation[] = [];
+  const places: Place[] = [{ value: schema, path: ROOT, isMap: false }];
+  for (let place = places.pop(); place; place = places.pop()) {
+    const annotation = annotationAt(place);
+    if (annotation) found.push(annotation);
+    for (const inner of placesIn(place).toReversed()) places.push(inner);
+  }
+  return found;
+}
+
+function annotationAt({ value, path, isMap }: Place): Annotation | undefined {
+  if (isMap || !isObject(value) || value[ANNOTATION] === undefined) return undefined;
+  const token = typeof value[ANNOTATION] === "string" ? value[ANNOTATION].toLowerCase() : "";
+  const isArgument = path !== undefined && path !== ROOT;
+  const valid = isArgument && TOKEN.test(token) && PRIMITIVES.has(value["type"]);
+  return { header: PREFIX + token, path: namesOn(path), valid };
+}
+
+const ANNOTATION = "x-mcp-header";
+/** What holds no schemas. */
+const DATA = new Set(["const", "enum", "default", "examples", "required", "dependentRequired"]);
+
+function placesIn({ value, path, isMap }: Place): Place[] {
+  if (Array.isArray(value)) {
+    return value.map((element: unknown) => ({ value: element, path: undefined, isMap: false }));
+  }
+  if (!isObject(value)) return [];
+  if (isMap) return Object.entries(value).map(([name, inner]) => argument(path, name, inner));
+  return Object.entries(value)
+    .filter(([key]) => !DATA.has(key))
+    .map(([key, inner]) => {
+      const isProperties = key === "properties";
+      return { value: inner, path: isProperties ? path : undefined, isMap: isProperties || MAPS.has(key) };
+    });
+}
+
+const MAPS = new Set(["patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"]);
+
+function argument(path: Place["path"], name: string, value: unknown): Place {
+  return { value, path: path && { name, parent: path }, isMap: false };
+}
+
+/** Whether a request has headers that only the tool's schema can explain. */
+export function hasParameterHeaders(headers: Headers): boolean {
+  return [...headers.keys()].some((name) => name.startsWith(PREFIX));
+}
+
+/**
+ * Compares the headers with the arguments that they repeat (Server Behavior for Custom Headers). Headers that the
+ * tool does not know are ignored.
+ * @throws HEADER_MISMATCH
+ */
+export function checkParameterHeaders(
+  headers: Headers,
+  parameters: readonly HeaderParameter[],
+  args: unknown,
+): void {
+  for (const { header, path } of parameters) {
+    const wanted = valueAt(args, path) ?? undefined;
+    const found = headerValue(headers, header);
+    if (wanted === undefined && found !== undefined) throw mismatch(`${header} repeats no argument`);
+    if (wanted !== undefined && found === undefined) throw mismatch(`${header} is missing`);
+    if (wanted !== undefined && !isSame(found, wanted)) {
+      throw mismatch(`${header} does not match the argument ${path.join(".")}`);
+    }
+  }
+}
+
+function valueAt(args: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+    args,
+  );
+}
+
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** Integers compare as numbers: `42.0` is `42` (Server Validation), as far as they are safe (Schema Extension). */
+function isSame(header: string | undefined, value: unknown): boolean {
+  if (header === undefined) return false;
+  if (typeof value !== "number") return header === textOf(value);
+  const isSafe = Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  return isSafe && NUMBER.test(header) && Number(header) === value;
+}
+
+/** An argument of another type than its schema says repeats nothing. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "boolean" ? String(value) : undefined;
+}

@@ -1,0 +1,110 @@
+import { REQUIRED, envelopeOf } from "../eras/envelope.ts";
+import type { Envelope } from "../eras/envelope.ts";
+import { MayflyError } from "../errors.ts";
+import { headerValue, mismatch, nameOf, trimmed, versionOf } from "./headers.ts";
+import { handshakeOfEnvelope } from "../exchange/initialize.ts";
+import { idOf, isObject } from "../jsonrpc.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import { shortened } from "../logger.ts";
+import { isDeeperThan, memberText, repeatedKey } from "../rawjson.ts";
+import type { Incoming } from "./classify.ts";
+import { MODERN_VERSIONS, isLegacyVersion, isServedModernVersion } from "../revisions.ts";
+
+/**
+ * What POSTs of the revision without a handshake ask for, and the checks that such a request must pass.
+ * Source: 2026-07-28/basic/transports/streamable-http, Server Validation; basic/versioning.
+ */
+
+export interface ModernRules {
+  /** Whether MCP-Protocol-Version may name a legacy revision beside a modern envelope. */
+  readonly lenientVersionHeader: boolean;
+}
+
+/**
+ * @throws INVALID_ENVELOPE, HEADER_MISMATCH, VERSION_NOT_SUPPORTED, METHOD_NOT_SERVED, INVALID_FILTER; in this order
+ */
+export function classifyModern(
+  message: Message<RequestValue>,
+  headers: Headers,
+  rules: ModernRules,
+): Incoming {
+  const id = idOf(message);
+  const envelope = checkedEnvelope(message);
+  checkHeaders(message, envelope, headers, rules);
+  const { method, params } = message.value;
+  if (REMOVED.test(method)) {
+    throw new MayflyError("METHOD_NOT_SERVED", { values: { method: shortened(method) } });
+  }
+  if (method === "subscriptions/listen" && !isObject(params?.["notifications"])) {
+    throw new MayflyError("INVALID_FILTER");
+  }
+  const { logLevel } = envelope;
+  const client = { era: "modern", handshake: handshakeOfEnvelope(envelope), logLevel } as const;
+  return { client, requests: [message], answers: [], batch: false, id };
+}
+
+/**
+ * Methods of the older revisions (2026-07-28/changelog), and tasks, which need a server that remembers: Mayfly takes
+ * their extension out of all capabilities.
+ */
+const REMOVED = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/;
+
+function checkedEnvelope({ text, value }: Message<RequestValue>): Envelope {
+  const envelope = flawIn(text) ?? envelopeOf(value);
+  if (typeof envelope !== "string") return envelope;
+  throw new MayflyError("INVALID_ENVELOPE", { values: { detail: envelope } });
+}
+
+/** Levels of `_meta`: what is said about the client is written again for servers of the older revisions. */
+const MAX_META_DEPTH = 200;
+
+/** Headers are compared with one of two equal members, and the server might read the other one. */
+function flawIn(text: string): string | undefined {
+  const params = memberText(text, "params") ?? "{}";
+  const meta = memberText(params, "_meta") ?? "{}";
+  const repeated = repeatedKey(params) ?? repeatedKey(meta);
+  if (repeated !== undefined) return `${JSON.stringify(shortened(repeated))} stands there twice`;
+  return isDeeperThan(meta, MAX_META_DEPTH) ? "it is nested too deeply" : undefined;
+}
+
+function checkHeaders(
+  { value: { method, params } }: Message<RequestValue>,
+  { protocolVersion }: Envelope,
+  headers: Headers,
+  { lenientVersionHeader }: ModernRules,
+): void {
+  const version = versionOf(headers);
+  const sentMethod = methodIn(headers);
+  const isLenient = lenientVersionHeader && isLegacyVersion(version);
+  if (version !== undefined && version !== protocolVersion && !isLenient) {
+    throw mismatch("MCP-Protocol-Version does not match params._meta");
+  }
+  if (sentMethod !== undefined && sentMethod !== method) throw mismatch("Mcp-Method does not match method");
+  checkVersion(protocolVersion);
+  if (version === undefined) throw mismatch("MCP-Protocol-Version is missing");
+  if (sentMethod === undefined) throw mismatch("Mcp-Method is missing");
+  checkName(nameOf(method, params), headers);
+}
+
+function methodIn(headers: Headers): string | undefined {
+  const sent = headers.get("mcp-method");
+  return sent === null ? undefined : trimmed(sent);
+}
+
+function checkVersion(requested: string): void {
+  if (isServedModernVersion(requested)) return;
+  throw new MayflyError("VERSION_NOT_SUPPORTED", { data: { supported: MODERN_VERSIONS, requested } });
+}
+
+function checkName(name: string | undefined, headers: Headers): void {
+  if (name === undefined) return;
+  const sent = headerValue(headers, "Mcp-Name");
+  if (sent === undefined) throw mismatch("Mcp-Name is missing");
+  if (sent !== name) throw mismatch("Mcp-Name does not match the request");
+}
+
+/** The header says that the body must have an envelope, and it has none. */
+export function refuseHeaderAlone(message: Message<RequestValue>): MayflyError {
+  if (message.value.method === "initialize") return new MayflyError("HEADER_WITHOUT_ENVELOPE");
+  return new MayflyError("ENVELOPE_MISSING", { values: { keys: REQUIRED.join(" and ") } });
+}
