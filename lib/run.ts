@@ -7,6 +7,7 @@ import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";
 import { inputFor } from "./input/policy.ts";
+import type { Asking } from "./input/policy.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -64,9 +65,11 @@ async function runRequests(
   caller: Caller,
   host: Host,
 ): Promise<Run> {
-  const { input, waiting } = inputFor({ ...caller, client, requests, server }, host);
+  const asking = { ...caller, client, requests, server };
+  // First: a process that waits, once taken, must be gone on with.
+  checkKnownParameters(asking, host);
+  const { input, waiting } = inputFor(asking, host);
   const order = orderFor(requests, client, input, server, caller, host);
-  checkKnownParameters(order);
   if (!waiting) return start(order, exchange, caller, host, session);
   const lifetime = lifetimeFor(order, caller, host);
   const replies = resume(waiting.resumed, order, lifetime, conversationOptions(order, host));
@@ -74,9 +77,11 @@ async function runRequests(
 }
 
 /** A server whose tools are known need not be started for a request that it must not get. */
-function checkKnownParameters({ client, requests, server, headers, paramHeaders }: Order): void {
-  const [request] = requests;
-  const { method, params } = request?.value ?? {};
+function checkKnownParameters(
+  { client, requests, server, request: { headers } }: Asking & Caller,
+  { paramHeaders }: Host,
+): void {
+  const { method, params } = requests[0]?.value ?? {};
   if (client.era === "legacy" || method !== "tools/call" || paramHeaders === "off") return;
   const tool = server.tools.find(params?.["name"]);
   if (tool) checkParameterHeaders(headers, tool.headers, params?.["arguments"]);

@@ -47,7 +47,7 @@ export async function* exchange(
   const all = begin(order, processes, lifetime, options);
   yield* guarded(all, options, async function* () {
     await open(all);
-    limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
+    if (!isHandshake(order)) limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
     for (const request of order.requests) yield* sendDown(request, all);
     yield* untilAnswered(all);
   });
@@ -155,13 +155,17 @@ function hasLogging(initialized: string): boolean {
 }
 
 export async function openServer(all: Exchange): Promise<Opened> {
-  const { client, server, requests } = all.order;
+  const { client, server } = all.order;
   const stage = stageOf(all);
   if (client.era === "modern") return openForModern(stage);
-  const isInitialize = requests[0]?.value.method === "initialize";
-  // The request is the handshake then, and what the server says meanwhile is for the client.
-  if (!isInitialize || server.eras.known().legacy === false) return openForLegacy(stage);
+  // What the server says meanwhile is for the client.
+  if (!isHandshake(all.order) || server.eras.known().legacy === false) return openForLegacy(stage);
   return { conversation: await stage.start(), era: "legacy" };
+}
+
+/** Whether the request is the handshake, and has its time. */
+function isHandshake({ requests }: Order): boolean {
+  return requests[0]?.value.method === "initialize";
 }
 
 function stageOf({ order, start }: Exchange): Stage {

@@ -123,6 +123,12 @@ describe("a legacy client", () => {
     }
   });
 
+  test("whose own request is the handshake has the time for that", async (t) => {
+    const server = observe(t, "silent", { startTimeoutMs: 500, requestTimeoutMs: 50 });
+    const { error } = await server.ask(post(initialize()));
+    assert.match(error?.message ?? "", /was not ready for initialize within 500 milliseconds/);
+  });
+
   test("reads the words of a server that refuses to initialize, and is no modern one", async (t) => {
     const server = observe(t, "refuses-initialize");
     const { error } = await server.ask(post(initialize()));

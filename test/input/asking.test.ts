@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { createSeal } from "../../lib/input/seal.ts";
 import { until } from "../support/deadline.ts";
 import { readEvents } from "../support/event-stream.ts";
-import { methodsOf, modernCall, observe, textOf } from "../support/modern.ts";
+import { methodsOf, modern, modernCall, observe, textOf } from "../support/modern.ts";
 import type { Answer, ModernOptions, Observed, ObservedOptions } from "../support/modern.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, initialize, post } from "../support/rpc.ts";
@@ -244,6 +244,18 @@ describe("under hold", () => {
     assert.equal((await retry(states[0])).error?.code, -32602);
     assert.deepEqual(heardOf(await retry(states[1])).answers, [ADA]);
     assert.deepEqual(heardOf(await retry(states[2])).answers, [ADA]);
+  });
+
+  test("a retry that is refused for its headers leaves the process to wait for a better one", async (t) => {
+    const server = observe(t, "legacy-asks", HOLD);
+    await server.ask(modern("tools/list"));
+    const args = { region: "eu" };
+    const from = (region: string, retry: object = {}): RequestInit =>
+      modernCall("ask-one", args, { ...ASKED, ...retry, headers: { "mcp-param-region": region } });
+    const { requestState } = inputOf(await server.ask(from("eu")));
+    const retry = { requestState, inputResponses: { q0: ADA } };
+    assert.equal((await server.ask(from("us", retry))).error?.code, -32020);
+    assert.deepEqual(heardOf(await server.ask(from("eu", retry))).answers, [ADA]);
   });
 
   test("closing ends the processes that wait", async (t) => {
