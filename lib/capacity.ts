@@ -45,25 +45,29 @@ export function createCapacity(limit: number): Capacity {
   };
 }
 
-/** Places that nobody waits for. */
+/** Places for what lingers: subscriptions, and processes that wait for a client. Nobody queues for them. */
 export interface Places {
   /**
    * @returns how to give the place back; repeated calls count once
-   * @throws OVERLOADED
+   * @throws NO_PLACE_TO_WAIT
    */
   take(): () => void;
 }
 
-export function createPlaces(limit: number): Places {
+/** @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests */
+export function createPlaces(maxProcesses: number): Places {
+  const limit = Math.max(1, Math.floor(maxProcesses / 2));
   let taken = 0;
   return {
     take() {
-      if (taken >= limit) throw overloaded(limit);
+      if (taken >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit }, headers: RETRY });
       taken += 1;
       return once(() => (taken -= 1));
     },
   };
 }
+
+const RETRY = { "Retry-After": "1" };
 
 function waitForPlace(queue: Set<() => void>, limit: number, signal: AbortSignal): Promise<void> {
   if (queue.size >= limit) throw overloaded(limit);

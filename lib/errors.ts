@@ -111,7 +111,7 @@ export const ERRORS = {
   CONTINUATION_EXPIRED: {
     status: 400,
     rpc: INVALID_PARAMS,
-    message: "continuation expired: the process that waited for this answer has ended",
+    message: "continuation expired: nothing waits for this answer any more",
   },
   INPUT_RESPONSE_NOT_VALID: {
     status: 400,
@@ -137,6 +137,12 @@ export const ERRORS = {
     status: 200,
     rpc: METHOD_NOT_FOUND,
     message: "The client cannot be reached from here",
+  },
+  MUST_NOT_REPEAT: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message:
+      "This tool may not ask here: it says neither readOnlyHint nor idempotentHint, and would run again",
   },
   CAPABILITY_NOT_DECLARED: {
     status: 200,
@@ -164,6 +170,12 @@ export const ERRORS = {
     status: 503,
     rpc: INTERNAL_ERROR,
     message: "All {limit} processes are in use: try again",
+    reason: "overloaded",
+  },
+  NO_PLACE_TO_WAIT: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "All {limit} places for subscriptions and open questions are in use: try again",
     reason: "overloaded",
   },
   SHUTTING_DOWN: {
@@ -224,6 +236,12 @@ export const ERRORS = {
     status: 200,
     rpc: INTERNAL_ERROR,
     message: 'The server "{server}" refused to initialize: {detail}',
+    reason: "protocol",
+  },
+  TOO_MUCH_TALK: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" sent more than {limit} other messages in place of an answer',
     reason: "protocol",
   },
   SERVER_ASKED: {

@@ -85,7 +85,9 @@ async function forward(
   host: Host,
 ): Promise<Response> {
   const server = host.servers.find(name);
-  if (incoming.requests.length + incoming.answers.length === 0) return note(incoming, host);
+  if (incoming.requests.length + incoming.answers.length === 0) {
+    return note(incoming, caller.principal, host);
+  }
   const { replies, lifetime } = await runIncoming(incoming, server, caller, host);
   const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
   const { stream } = caller;
@@ -93,8 +95,12 @@ async function forward(
 }
 
 /** What comes without a question of its own: a client's answer to a server, or word that it waits no longer. */
-function note({ session, cancelled, response }: Incoming, { cancellations, relays }: Host): Response {
-  if (response && !relays.deliver(response)) throw new MayflyError("RESPONSE_NOT_EXPECTED");
+function note(
+  { session, cancelled, response }: Incoming,
+  principal: string,
+  { cancellations, relays }: Host,
+): Response {
+  if (response && !relays.deliver(principal, response)) throw new MayflyError("RESPONSE_NOT_EXPECTED");
   if (session !== undefined && cancelled !== undefined) cancellations.cancel(session, cancelled);
   return accepted();
 }

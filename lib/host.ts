@@ -31,8 +31,8 @@ export interface Host {
   readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
   readonly sessionToken: boolean;
   readonly listen: "acknowledge" | "serve";
-  /** Places for subscriptions, which stay as long as their clients want. */
-  readonly listens: Places;
+  /** For subscriptions and open questions, which stay as long as their clients want. */
+  readonly places: Places;
   readonly paramHeaders: ParamHeaders;
   readonly lenientVersionHeader: boolean;
   readonly seal: Seal;
@@ -60,7 +60,8 @@ export function createHost(options: HandlerOptions): Host {
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   const drain = new AbortController();
-  const held = createHeldProcesses<Exchange>(maxProcesses);
+  const places = createPlaces(maxProcesses);
+  const held = createHeldProcesses<Exchange>(places);
   drain.signal.addEventListener("abort", () => held.endAll());
   return {
     rules: {
@@ -76,7 +77,7 @@ export function createHost(options: HandlerOptions): Host {
     form: { streamAfterMs, keepAliveMs },
     sessionToken,
     listen,
-    listens: createPlaces(Math.max(1, Math.floor(maxProcesses / 2))),
+    places,
     paramHeaders,
     lenientVersionHeader,
     seal: createSeal(options.stateSecrets ?? []),

@@ -35,12 +35,17 @@ const DEADLINE_MARGIN_MS = 1000;
 export function createLifetime({ clients, cancellation, shutdown, deadline }: LifetimeSources): Lifetime {
   const controller = new AbortController();
   const disposers: (() => void)[] = [];
-  const dispose = (): void => disposers.splice(0).forEach((off) => off());
+  let isOver = false;
+  const dispose = (): void => {
+    isOver = true;
+    disposers.splice(0).forEach((off) => off());
+  };
   const end = (reason: MayflyError | ClientGone): void => {
     dispose();
     controller.abort(reason);
   };
   const endAfter = (ms: number, error: MayflyError): (() => void) => {
+    if (isOver) return () => undefined;
     const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS), error);
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);

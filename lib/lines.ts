@@ -1,6 +1,9 @@
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 const NEWLINE = 0x0a;
+/** Lines in one piece of a stream: more than a server has a reason to write at once. */
+const MANY_LINES = 100;
 
 /** A line grew beyond its limit before it ended. */
 export class LineTooLong extends Error {
@@ -8,7 +11,7 @@ export class LineTooLong extends Error {
 }
 
 /**
- * The lines of a stream, without their line feed; the rest after the last line feed counts as a line.
+ * The lines of a stream that hold something, without their line feed; the rest after the last line feed counts as a line.
  * Pulls: a reader that pauses fills the pipe, and the writer waits. Ends with the stream or the signal.
  * @param maxLineBytes a longer line throws {@link LineTooLong}, before it is complete.
  */
@@ -20,12 +23,17 @@ export async function* readLines(
   const line = createLine(maxLineBytes);
   for (let chunk = await nextChunk(stream, signal); chunk; chunk = await nextChunk(stream, signal)) {
     let start = 0;
+    let lines = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       line.add(chunk.subarray(start, end));
-      yield line.take();
+      const text = line.take();
       start = end + 1;
+      lines += 1;
+      if (text !== "") yield text;
     }
     line.add(chunk.subarray(start));
+    // A flood of lines is read without a pause for anything else, and time limits are something else.
+    if (lines > MANY_LINES) await nextTurn();
   }
   const rest = line.take();
   if (rest !== "" && !signal.aborted) yield rest;

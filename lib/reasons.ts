@@ -38,5 +38,24 @@ export function lineTooLong(server: Server, limit: number): MayflyError {
 export function refusedInitialize(server: Server, error: unknown): MayflyError {
   const said = isObject(error) ? error["message"] : undefined;
   const detail = typeof said === "string" ? said : "without a reason";
-  return new MayflyError("INITIALIZE_REFUSED", { values: { server: server.name, detail }, data: { error } });
+  return new MayflyError("INITIALIZE_REFUSED", {
+    values: { server: server.name, detail: shortenedText(detail) },
+    data: { error: isWritable(error) ? error : { message: shortenedText(detail) } },
+  });
+}
+
+/** Characters of a server's own error that pass on inside one of ours. */
+const MAX_ERROR = 8192;
+
+function shortenedText(text: string): string {
+  return text.length > MAX_ERROR ? `${text.slice(0, MAX_ERROR)}…` : text;
+}
+
+/** What is nested too deep cannot be written again. */
+function isWritable(error: unknown): boolean {
+  try {
+    return JSON.stringify(error).length <= MAX_ERROR;
+  } catch {
+    return false;
+  }
 }

@@ -1,13 +1,14 @@
 import type { ConversationOptions } from "./exchange/conversation.ts";
-import { MayflyError } from "./errors.ts";
+import { MayflyError, errorText } from "./errors.ts";
 import { exchange, resume } from "./exchange/exchange.ts";
 import type { ProcessSource } from "./exchange/exchange.ts";
-import { checkParameterHeaders } from "./request/headers.ts";
+import { checkToolHeaders } from "./request/headers.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";
 import { inputFor } from "./input/policy.ts";
 import type { Asking } from "./input/policy.ts";
+import { idOf } from "./jsonrpc.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -81,10 +82,11 @@ function checkKnownParameters(
   { client, requests, server, request: { headers } }: Asking & Caller,
   { paramHeaders }: Host,
 ): void {
-  const { method, params } = requests[0]?.value ?? {};
+  const [request] = requests;
+  const { method, params } = request?.value ?? {};
   if (client.era === "legacy" || method !== "tools/call" || paramHeaders === "off") return;
   const tool = server.tools.find(params?.["name"]);
-  if (tool) checkParameterHeaders(headers, tool.headers, params?.["arguments"]);
+  if (tool && request) checkToolHeaders(headers, tool.headers, request);
 }
 
 /** A subscription would be of no use to a client that reads no streams. */
@@ -97,7 +99,7 @@ async function runListen(
 ): Promise<Run> {
   if (!caller.stream) throw new MayflyError("NOT_ACCEPTABLE");
   if (host.listen === "acknowledge") return { replies: acknowledge(request) };
-  const release = host.listens.take();
+  const release = host.places.take();
   const order = orderFor([request], client, { kind: "refuse", asks: false }, server, caller, host);
   try {
     const run = await start(order, listen, caller, host);
@@ -218,12 +220,22 @@ async function* logged(
       if (reply.kind === "response") outcomes.add(reply.outcome);
       yield reply;
     }
+  } catch (err) {
+    // The last door: a stream that breaks off would leave the client without an answer.
+    logger.error({ err }, "An exchange failed");
+    if (outcomes.size === 0) yield* requests.map((request) => internalError(request));
+    outcomes.add("internal");
   } finally {
     const outcome = [...outcomes].join(", ") || "client_gone";
     const durationMs = Math.round(performance.now() - startedAt);
     lifetime.dispose();
     logger.info({ server: server.name, ...namesOf(requests), durationMs, outcome }, "request");
   }
+}
+
+function internalError(request: Message<RequestValue>): Reply {
+  const text = errorText(new MayflyError("INTERNAL"), idOf(request));
+  return { kind: "response", text, outcome: "internal", status: 500 };
 }
 
 /** Of arguments, nothing but the name of the tool, prompt or resource that they are for goes into the log. */

@@ -20,7 +20,7 @@ describe("lines", () => {
     ["of one chunk are split at line feeds", ["a\nb\n"], ["a", "b"]],
     ["may be spread over chunks", ["a", "b", "c\nd", "\n"], ["abc", "d"]],
     ["may end with the stream", ["a\nb"], ["a", "b"]],
-    ["may be empty", ["\n\na\n"], ["", "", "a"]],
+    ["are left out where they hold nothing", ["\n\na\n\n"], ["a"]],
     ["are none in an empty stream", [], []],
     ["keep carriage returns and other breaks", ["a\r\nb\u2028c\u0085d\n"], ["a\r", "b\u2028c\u0085d"]],
     ["keep NUL", ["a\0b\n"], ["a\0b"]],

@@ -17,8 +17,13 @@ export const URL_ELICITATION_REQUIRED = -32042;
 export function toModernError(error: string): string {
   const code = errorCode(JSON.parse(error));
   if (code === RESOURCE_NOT_FOUND) return setMember(error, "code", String(INVALID_PARAMS));
-  return MODERN_CODES.has(code) ? setMember(error, "code", String(INTERNAL_ERROR)) : error;
+  return code <= FIRST_RESERVED && code >= LAST_RESERVED
+    ? setMember(error, "code", String(INTERNAL_ERROR))
+    : error;
 }
+
+/** Codes that only the specification defines, and others must not emit. Source: 2026-07-28/basic, Error Codes. */
+const [FIRST_RESERVED, LAST_RESERVED] = [-32_020, -32_099];
 
 /** A modern server's error for a legacy client, who has no use for codes about headers, versions and envelopes. */
 export function toLegacyError(error: string): string {
@@ -34,7 +39,9 @@ export function errorCode(error: unknown): number {
 }
 
 /** The HTTP status of a modern answer. Source: 2026-07-28/basic/transports/streamable-http; basic, Error Codes. */
-export function modernStatus(code: number): number {
+export function modernStatus(code: number, method: string): number {
+  // Every modern server can be discovered (2026-07-28/server/discover): this one must not be taken for a legacy one.
+  if (method === "server/discover" && !MODERN_CODES.has(code)) return 500;
   if (code === METHOD_NOT_FOUND) return 404;
   return MODERN_CODES.has(code) ? 400 : 200;
 }

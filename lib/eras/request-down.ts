@@ -11,7 +11,7 @@ import {
   setMeta,
 } from "./capabilities.ts";
 import type { ClientCapabilities } from "./capabilities.ts";
-import { META } from "./names.ts";
+import { META, MULTI_ROUND_TRIP } from "./names.ts";
 
 /** Requests on their way to a server of the other era, as text. Pure: nothing but what is named here changes. */
 
@@ -28,10 +28,12 @@ const ENVELOPE = [META.protocolVersion, META.clientInfo, META.clientCapabilities
  * of a retry (2026-07-28/basic/patterns/mrtr) and of tasks (2025-11-25/basic/utilities/tasks), which mean nothing in
  * a modern request, and something else to a legacy server.
  */
-export function toLegacyRequest(text: string): string {
-  return editObject(text, "params", (params) => deleteMeta(UNKNOWN.reduce(deleteMember, params), ENVELOPE));
+export function toLegacyRequest(text: string, method: string): string {
+  const unknown = MULTI_ROUND_TRIP.has(method) ? UNKNOWN : [];
+  return editObject(text, "params", (params) => deleteMeta(unknown.reduce(deleteMember, params), ENVELOPE));
 }
 
+/** A method that the specification does not know may have members of these names. */
 const UNKNOWN = ["inputResponses", "requestState", "task"];
 
 /** What a legacy client hears of a server that nobody has told a level. Source: 2025-11-25/server/utilities/logging. */

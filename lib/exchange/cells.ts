@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { URL_ELICITATION_REQUIRED, errorCode, toLegacyError, toModernError } from "../eras/error-up.ts";
+import { MULTI_ROUND_TRIP } from "../eras/names.ts";
 import {
   modernRequestText,
   toInitializeRequest,
@@ -55,7 +56,9 @@ function oldOld({ client, advertised, input }: Order): Cell {
     request: ({ text, value }) => {
       const isInitialize = value.method === "initialize";
       return {
-        send: isInitialize ? toInitializeRequest(text, client.handshake.protocolVersion, input.asks) : text,
+        send: isInitialize
+          ? toInitializeRequest(text, client.handshake.protocolVersion, input.kind !== "refuse")
+          : text,
       };
     },
     response: ({ value }, { text }) =>
@@ -96,16 +99,16 @@ function newOld(order: Order, { initialized = "{}" }: Opened): Cell {
   return {
     request: (request) => {
       if (request.value.method !== "server/discover")
-        return { send: cancellable(toLegacyRequest(request.text)) };
+        return { send: cancellable(toLegacyRequest(request.text, request.value.method)) };
       const result = toDiscoverResult(initialized, server.caching, advertised);
       return { answer: resultText(request, result) };
     },
-    response: (request, { text, value }) => {
-      if (errorCode(value.error) === URL_ELICITATION_REQUIRED)
-        return urlsRequired(request, text, order, serverInfo);
+    response: (request, response) => {
+      const visits = visitsIn(request, response);
+      if (visits.length > 0) return urlsRequired(request, visits, order, serverInfo);
       const details = { method: request.value.method, serverInfo, caching: server.caching };
       return editError(
-        editResult(text, (result) => toModernResult(result, details)),
+        editResult(response.text, (result) => toModernResult(result, details)),
         toModernError,
       );
     },
@@ -138,7 +141,7 @@ function newNew({ advertised, input }: Order, { discovered }: Opened): Cell {
 export function handshakeFor({ client: { handshake }, input }: Order): Order["client"]["handshake"] {
   const { elicitation, sampling, roots, ...others } = handshake.capabilities;
   const asked = { elicitation, sampling, roots };
-  const kept = Object.entries(asked).filter(([, value]) => input.asks && value !== undefined);
+  const kept = Object.entries(asked).filter(([, value]) => input.kind !== "refuse" && value !== undefined);
   return { ...handshake, capabilities: { ...others, ...Object.fromEntries(kept) } };
 }
 
@@ -148,7 +151,7 @@ export function handshakeFor({ client: { handshake }, input }: Order): Order["cl
  */
 function urlsRequired(
   request: Message<RequestValue>,
-  text: string,
+  elicitations: readonly string[],
   { client }: Order,
   serverInfo: string | undefined,
 ): string {
@@ -157,16 +160,18 @@ function urlsRequired(
     const data = { requiredCapabilities: { elicitation: { url: {} } } };
     return errorText(new MayflyError("CAPABILITY_MISSING", { data }), idOf(request));
   }
-  const asked = elicitationsOf(text).map((params, index): [string, string] => [
-    `u${index}`,
-    `{"method":"elicitation/create","params":${setMember(deleteMember(params, "elicitationId"), "mode", '"url"')}}`,
-  ]);
-  const result = inputRequiredResult(asked, undefined, serverInfo);
-  return resultText(request, result);
+  const asked = elicitations.map((params, index): [string, string] => {
+    const visit = setMember(deleteMember(params, "elicitationId"), "mode", '"url"');
+    return [`u${index}`, `{"method":"elicitation/create","params":${visit}}`];
+  });
+  return resultText(request, inputRequiredResult(asked, undefined, serverInfo));
 }
 
-function elicitationsOf(text: string): string[] {
-  const data = memberText(memberText(text, "error") ?? "{}", "data");
+/** The visits that an error asks for, if its request may be answered with a question at all. */
+function visitsIn({ value }: Message<RequestValue>, response: Message<ResponseValue>): string[] {
+  const isAsking = errorCode(response.value.error) === URL_ELICITATION_REQUIRED;
+  if (!isAsking || !MULTI_ROUND_TRIP.has(value.method)) return [];
+  const data = memberText(memberText(response.text, "error") ?? "{}", "data");
   const list = isObjectText(data) ? memberText(data, "elicitations") : undefined;
   return isArrayText(list) ? elements(list).filter((entry) => isObjectText(entry)) : [];
 }

@@ -74,7 +74,7 @@ export function converse(process: OwnProcess, server: Server, options: Conversat
         const message = await takeFresh(method);
         if (isRequest(message)) await conversation.send(refusalOf(message));
         else if (isAnswerTo(id, message)) return { ...message.value, text: message.text };
-        else if (keep) kept.push(message);
+        else if (keep) keepFor(message, kept, server);
       }
     },
     listen: (signal) => onAbort(signal, () => reading.abort(signal.reason)),
@@ -95,6 +95,19 @@ async function* readMessages(
       yield message;
     }
   }
+}
+
+/** Messages, and characters of them all, that may wait until somebody asks for them. */
+const MAX_KEPT = 1000;
+const MAX_KEPT_TEXT = 16 * 1024 ** 2;
+
+/** @throws TOO_MUCH_TALK for a server that talks on instead of answering */
+function keepFor(message: Message, kept: Message[], { name }: Server): void {
+  const characters = kept.reduce((sum, { text }) => sum + text.length, message.text.length);
+  if (kept.length >= MAX_KEPT || characters > MAX_KEPT_TEXT) {
+    throw new MayflyError("TOO_MUCH_TALK", { values: { server: name, limit: MAX_KEPT } });
+  }
+  kept.push(message);
 }
 
 function isAnswerTo(id: string, message: Message): message is Message<ResponseValue> {

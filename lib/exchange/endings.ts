@@ -11,7 +11,9 @@ import { finish } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
 /** 2025-11-25/basic/utilities/cancellation; initialize must not be cancelled. */
-export function abandon({ turns, current, lifetime }: Exchange): void {
+export function abandon({ turns, current, lifetime, held }: Exchange): void {
+  // The end of this POST is not the end of a process that waits for the next one.
+  if (held) return;
   const reason = JSON.stringify((lifetime.signal.reason as Error).message || "The client has gone");
   for (const { request, serverId } of turns.values()) {
     const params = `{"requestId":${serverId},"reason":${reason}}`;

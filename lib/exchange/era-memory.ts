@@ -14,6 +14,10 @@ export interface EraMemory {
   known(): KnownEras;
   /** To be told only what a process has shown for certain: a crash or a slow start shows nothing. */
   learn(facts: KnownEras): void;
+  /** Counts a process that ended at a probe. @returns how many have */
+  noteEnding(): number;
+  /** Of a server that is not any more what was learned: the next request finds out anew. */
+  forget(): void;
 }
 
 const CONFIGURED: Readonly<Record<EraSetting, KnownEras>> = {
@@ -26,10 +30,16 @@ const CONFIGURED: Readonly<Record<EraSetting, KnownEras>> = {
 /** What is configured stays as it is. */
 export function createEraMemory(setting: EraSetting = "auto"): EraMemory {
   let facts = CONFIGURED[setting];
+  let endings = 0;
   return {
     known: () => facts,
     learn: (more) => {
       if (setting === "auto") facts = { ...facts, ...more };
+    },
+    noteEnding: () => (endings += 1),
+    forget: () => {
+      facts = CONFIGURED[setting];
+      endings = 0;
     },
   };
 }

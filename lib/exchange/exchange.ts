@@ -9,7 +9,7 @@ import { errorCode } from "../eras/error-up.ts";
 import { crosses } from "../eras/notification-up.ts";
 import { requestText } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
-import { MayflyError, errorText } from "../errors.ts";
+import { METHOD_NOT_FOUND, MayflyError, errorText } from "../errors.ts";
 import { notComplete } from "../input/input-required.ts";
 import { isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
@@ -60,7 +60,8 @@ export async function* resume(
   lifetime: Lifetime,
   options: ConversationOptions,
 ): Replies {
-  const all: Exchange = { ...waiting, order, lifetime, held: false, unanswered: new Set(order.requests) };
+  const unanswered = new Set(order.requests);
+  const all: Exchange = { ...waiting, order, lifetime, held: false, askAt: undefined, unanswered };
   yield* guarded(all, options, async function* () {
     if (waiting.current) attach(all, waiting.current);
     limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
@@ -81,6 +82,7 @@ export async function* guarded(all: Exchange, { logger }: ConversationOptions, w
     all.release();
     all.stopTimer();
     for (const forget of all.relayed) forget();
+    all.leave();
     if (!all.held) all.current?.process.end();
   }
 }
@@ -105,7 +107,11 @@ export function begin(
     missed: {},
     relayed: new Set(),
     serverState: undefined,
+    askAt: undefined,
+    leave: nothing,
     held: false,
+    heldUntil: undefined,
+    logger: options.logger,
     stopTimer: nothing,
     release: nothing,
     start: async () => {
@@ -128,14 +134,11 @@ function attach(all: Exchange, conversation: Conversation): Conversation {
   return conversation;
 }
 
-/** Opens the server, and once more without a way back to the client where the request may not run twice. */
+/** Opens the server, and sees to what must be known before a request goes down. */
 async function open(all: Exchange): Promise<void> {
   all.opened = await openServer(all);
   refuseForeignState(all);
-  if (await mustNotRepeat(all)) {
-    all.order = { ...all.order, input: { kind: "refuse", asks: false } };
-    all.opened = await openServer(all);
-  }
+  if (await mustNotRepeat(all)) all.order = { ...all.order, input: { kind: "unsafe", asks: false } };
   await checkParameters(all);
   setLogLevel(all);
 }
@@ -168,8 +171,8 @@ function isHandshake({ requests }: Order): boolean {
   return requests[0]?.value.method === "initialize";
 }
 
-function stageOf({ order, start }: Exchange): Stage {
-  return { server: order.server, handshake: handshakeFor(order), start };
+function stageOf({ order, start, logger }: Exchange): Stage {
+  return { server: order.server, handshake: handshakeFor(order), start, logger };
 }
 
 function* sendDown(request: Message<RequestValue>, all: Exchange): Generator<Reply, void, void> {
@@ -192,7 +195,13 @@ async function* untilAnswered(all: Exchange): Replies {
 async function nextMessage(all: Exchange): Promise<Message | undefined> {
   const { conversation } = openedOf(all).opened;
   const method = methodsOf(all);
-  return all.open.length === 0 ? conversation.next(method) : conversation.nextWithin(method, COLLECT_MS);
+  if (all.open.length === 0) {
+    all.askAt = undefined;
+    return conversation.next(method);
+  }
+  all.askAt ??= performance.now() + COLLECT_MS;
+  const leftMs = all.askAt - performance.now();
+  return leftMs > 0 ? conversation.nextWithin(method, leftMs) : undefined;
 }
 
 /** Milliseconds in which a server may add questions to one that the client must answer in its next POST. */
@@ -241,11 +250,20 @@ function remember({ value }: Message<RequestValue>, { result, error }: ResponseV
   const { tools, eras } = all.order.server;
   if (error === undefined && value.method === "tools/list") tools.learn(result);
   if (error === undefined && value.method === "initialize" && era === "legacy") eras.learn({ legacy: true });
-  // It was modern once, and has been replaced since: the next request asks anew.
-  if (era === "modern" && errorCode(error) === UNSUPPORTED_VERSION) eras.learn({ modern: undefined });
+  // It was modern once, and has been replaced since.
+  if (era === "modern" && isNoModernError(value.method, error)) eras.forget();
 }
 
-const UNSUPPORTED_VERSION = -32022;
+const [UNSUPPORTED_VERSION, INVALID_PARAMS] = [-32022, -32602];
+
+/** A modern server knows the version that it was asked in, and answers lists and its own discovery. */
+function isNoModernError(method: string, error: unknown): boolean {
+  const code = errorCode(error);
+  if (code === UNSUPPORTED_VERSION) return true;
+  return (
+    /^(?:server\/discover|tools\/list)$/.test(method) && [METHOD_NOT_FOUND, INVALID_PARAMS].includes(code)
+  );
+}
 
 /** A client's own initialize request, refused by a server that may be modern. */
 function isRefusedHandshake({ request }: Turn, { value }: Message<ResponseValue>, all: Exchange): boolean {

@@ -4,6 +4,7 @@ import type { Envelope } from "../eras/envelope.ts";
 import { requestText } from "../eras/request-down.ts";
 import type { Introduction } from "../eras/request-down.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
+import { isDeeperThan } from "../rawjson.ts";
 import { LEGACY_VERSIONS, isLegacyVersion } from "../revisions.ts";
 import { MAYFLY } from "../version.ts";
 
@@ -17,9 +18,14 @@ export function anonymousHandshake(protocolVersion: string): Handshake {
   return { protocolVersion, clientInfo: MAYFLY, capabilities: {} };
 }
 
+/** Levels of what a client says of itself: it is written again for every later process. */
+const MAX_DEPTH = 200;
+const NOBODY = { clientInfo: undefined, capabilities: undefined };
+
 /** What a client's own initialize request says. Whatever the server would not be able to read is replaced by ours. */
-export function handshakeOf({ value: { params = {} } }: Message<RequestValue>): Handshake {
-  const { protocolVersion, clientInfo, capabilities } = params;
+export function handshakeOf({ text, value: { params = {} } }: Message<RequestValue>): Handshake {
+  const isTooDeep = isDeeperThan(text, MAX_DEPTH);
+  const { protocolVersion, clientInfo, capabilities } = isTooDeep ? { ...params, ...NOBODY } : params;
   return {
     protocolVersion: isLegacyVersion(protocolVersion) ? protocolVersion : LEGACY_VERSIONS[0],
     clientInfo: isImplementation(clientInfo) ? clientInfo : MAYFLY,

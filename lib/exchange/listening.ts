@@ -3,13 +3,15 @@ import { META } from "../eras/names.ts";
 import { requestText } from "../eras/request-down.ts";
 import { begin, guarded, openServer } from "./exchange.ts";
 import type { ProcessSource } from "./exchange.ts";
+import { refusalOf } from "./conversation.ts";
 import type { ConversationOptions } from "./conversation.ts";
-import { idOf, isNotification, isObject, isResponse } from "../jsonrpc.ts";
+import { idOf, isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { Order, Reply } from "./order.ts";
 import { memberText, setMember } from "../rawjson.ts";
+import { serverAsked } from "../input/asking.ts";
 import { answerRequest, openedOf, takeTurn } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
@@ -48,7 +50,6 @@ export async function* listen(
   if (!request) return;
   yield* guarded(all, options, async function* () {
     all.opened = await openServer(all);
-    all.stopTimer();
     if (all.opened.era === "modern") yield* passOn(request, all);
     else yield* translate(request, all);
   });
@@ -60,7 +61,12 @@ async function* passOn(request: Message<RequestValue>, all: Exchange): Replies {
   takeTurn(all, request, "send" in down ? down.send : request.text);
   let isOpen = false;
   for await (const message of messagesUntilEnd(all, () => isOpen)) {
-    if (isResponse(message)) return yield answerRequest(all, request, message.text);
+    if (isResponse(message) && all.turns.has(message.value.id)) {
+      return yield answerRequest(all, request, message.text);
+    }
+    if (isRequest(message)) throw serverAsked(message, all);
+    // Until now the server had its time to start; from now on it is the client who says how long.
+    all.stopTimer();
     isOpen = true;
     if (isNotification(message)) yield { kind: "notification", text: message.text };
   }
@@ -70,9 +76,11 @@ async function* passOn(request: Message<RequestValue>, all: Exchange): Replies {
 /** A legacy server is asked in its own way, and its notifications are tagged. */
 async function* translate(request: Message<RequestValue>, all: Exchange): Replies {
   const agreed = await subscribe(filterOf(request), all);
+  all.stopTimer();
   yield acknowledgement(request, agreed);
   for await (const message of messagesUntilEnd(all, () => true)) {
-    if (isNotification(message) && isWanted(message.value, agreed)) yield tagged(message, request);
+    if (isRequest(message)) await openedOf(all).opened.conversation.send(refusalOf(message));
+    else if (isNotification(message) && isWanted(message.value, agreed)) yield tagged(message, request);
   }
   yield answerRequest(all, request, gracefulEnd(request));
 }
@@ -134,13 +142,18 @@ function isWanted({ method }: NotificationValue, agreed: Filter): boolean {
   return key !== undefined && agreed[key as keyof typeof LISTS] === true;
 }
 
+/** Resources of one subscription; the others are not agreed to. */
+const MAX_RESOURCES = 100;
+
 function filterOf({ value }: Message<RequestValue>): Filter {
   const filter = value.params?.["notifications"] as Readonly<Record<string, unknown>>;
   const uris = filter["resourceSubscriptions"];
   const lists = Object.keys(LISTS).filter((key) => filter[key] === true);
   return {
     ...Object.fromEntries(lists.map((key) => [key, true])),
-    ...(Array.isArray(uris) && { resourceSubscriptions: uris.filter((uri) => typeof uri === "string") }),
+    ...(Array.isArray(uris) && {
+      resourceSubscriptions: uris.filter((uri) => typeof uri === "string").slice(0, MAX_RESOURCES),
+    }),
   };
 }
 

@@ -3,13 +3,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Answer, Conversation } from "./conversation.ts";
 import { errorCode } from "../eras/error-up.ts";
 import { modernRequestText } from "../eras/request-down.ts";
-import { MayflyError } from "../errors.ts";
-import { INITIALIZED_TEXT, initializeText } from "./initialize.ts";
+import { METHOD_NOT_FOUND, MayflyError } from "../errors.ts";
+import { INITIALIZED_TEXT, anonymousHandshake, initializeText } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
 import { isObject } from "../jsonrpc.ts";
+import type { Logger } from "../logger.ts";
 import { memberText } from "../rawjson.ts";
 import { refusedInitialize } from "../reasons.ts";
-import { isServedModernVersion } from "../revisions.ts";
+import { MODERN_VERSIONS, isServedModernVersion } from "../revisions.ts";
 import type { Era } from "../revisions.ts";
 import type { Server } from "../servers.ts";
 
@@ -30,6 +31,7 @@ export interface Stage {
   readonly handshake: Handshake;
   /** Ends the process that was started before, if any, and starts a fresh one. */
   start(): Promise<Conversation>;
+  readonly logger: Logger;
 }
 
 /**
@@ -48,8 +50,8 @@ export async function openForModern(stage: Stage): Promise<Opened> {
     eras.learn({ modern: true });
     return probed;
   }
-  if (legacy === false) throw refusedInitialize(stage.server, probed?.error);
-  return openAfterProbe(stage, conversation, probed);
+  if (legacy === false) throw refused(stage, probed?.error);
+  return openAfterProbe(stage, conversation, probed?.outcome);
 }
 
 /**
@@ -75,23 +77,29 @@ export async function openAfterRefusal(
   const { eras } = stage.server;
   const isSaid = namesModernVersion(refusal);
   const probed = isSaid || eras.known().modern === false ? undefined : await probe(conversation, stage);
-  if (!isSaid && !isOpened(probed)) throw refusedInitialize(stage.server, refusal);
-  eras.learn({ modern: true, legacy: false });
+  if (!isSaid && !isOpened(probed)) throw refused(stage, refusal);
+  // Any other refusal may have been about what this client said of itself.
+  const isWithoutHandshake = isSaid || errorCode(refusal) === METHOD_NOT_FOUND;
+  eras.learn({ modern: true, ...(isWithoutHandshake && { legacy: false }) });
   return isOpened(probed) ? probed : { conversation, era: "modern" };
+}
+
+/** Source: 2026-07-28/basic/versioning: what was found out is found out anew if it fails later. */
+function refused({ server }: Stage, error: unknown): MayflyError {
+  server.eras.forget();
+  return refusedInitialize(server, error);
 }
 
 /** Why a probe found no modern server. */
 interface NotModern {
   /** The server's answer. */
   readonly error?: unknown;
-  /** The process is of no use any more: it has ended, or does not answer. */
-  readonly spent: boolean;
+  readonly outcome: "answered" | "ended" | "silent";
 }
 
 /** Milliseconds for an answer to `server/discover`: servers of the first revisions may not answer what they do not know. */
-async function probe(conversation: Conversation, stage: Stage): Promise<Opened | NotModern> {
-  const { server, handshake } = stage;
-  const textFor = (id: string): string => modernRequestText(id, "server/discover", "{}", handshake);
+async function probe(conversation: Conversation, { server, logger }: Stage): Promise<Opened | NotModern> {
+  const textFor = (id: string): string => modernRequestText(id, "server/discover", "{}", OURSELVES);
   const silence = new AbortController();
   try {
     const answer = conversation.ask("server/discover", textFor);
@@ -99,15 +107,25 @@ async function probe(conversation: Conversation, stage: Stage): Promise<Opened |
       answer,
       delay(server.probeTimeoutMs, undefined, { signal: silence.signal }),
     ]);
-    if (!answered) answer.catch(ignored);
-    return answered ? verdictOf(answered, conversation) : { spent: true };
+    if (!answered) {
+      answer.catch(ignored);
+      const limit = server.probeTimeoutMs;
+      logger.warn(
+        { server: server.name, limit },
+        "No answer to server/discover: say in the configuration what era it is",
+      );
+    }
+    return answered ? verdictOf(answered, conversation) : { outcome: "silent" };
   } catch (error) {
-    if (error instanceof MayflyError && ENDED.has(error.code)) return { spent: true };
+    if (error instanceof MayflyError && ENDED.has(error.code)) return { outcome: "ended" };
     throw error;
   } finally {
     silence.abort();
   }
 }
+
+/** Not as the client: what is found out is remembered for all clients, and none of them may have a say in it. */
+const OURSELVES = anonymousHandshake(MODERN_VERSIONS[0]);
 
 const ENDED = new Set(["EXITED", "STDOUT_CLOSED"]);
 
@@ -118,7 +136,7 @@ function verdictOf({ text, result, error }: Answer, conversation: Conversation):
   if (namesModernVersion(error)) return { conversation, era: "modern" };
   const versions = isObject(result) ? result["supportedVersions"] : undefined;
   if (!Array.isArray(versions) || !versions.some((version) => isServedModernVersion(version))) {
-    return { error, spent: false };
+    return { error, outcome: "answered" };
   }
   return { conversation, era: "modern", discovered: memberText(text, "result") ?? "{}" };
 }
@@ -139,25 +157,41 @@ function isOpened(outcome: Opened | NotModern | undefined): outcome is Opened {
 async function openAfterProbe(
   stage: Stage,
   probed: Conversation,
-  outcome: NotModern | undefined,
+  outcome: NotModern["outcome"] | undefined,
 ): Promise<Opened> {
-  const isSpent = outcome?.spent === true;
+  const { eras } = stage.server;
   const startedAt = performance.now();
+  const isSpent = outcome === "ended" || outcome === "silent";
   const conversation = isSpent ? await stage.start() : probed;
-  let answer = await initialize(conversation, stage);
+  const answer = await initialize(conversation, stage);
   if (!("error" in answer)) {
-    // A server that needs that long for the handshake too may have been starting when it seemed to be silent.
-    const isPrompt = performance.now() - startedAt < stage.server.probeTimeoutMs;
-    stage.server.eras.learn({ legacy: true, ...((!isSpent || isPrompt) && { modern: false }) });
+    eras.learn({ legacy: true });
+    const tookMs = performance.now() - startedAt;
+    if (isConclusive(outcome, tookMs, stage)) eras.learn({ modern: false });
     return opened(conversation, answer);
   }
+  // It was starting when it seemed to be silent, or had ended by accident.
+  if (isSpent) return openAfterRefusal(stage, conversation, answer.error);
   // The first message has decided about the era of this process; the next one has not been decided about.
-  if (errorCode(answer.error) !== UNSUPPORTED_VERSION) throw refusedInitialize(stage.server, answer.error);
-  const fresh = await stage.start();
-  answer = await initialize(fresh, stage);
-  if ("error" in answer) throw refusedInitialize(stage.server, answer.error);
+  if (errorCode(answer.error) !== UNSUPPORTED_VERSION) throw refused(stage, answer.error);
+  return openFresh(stage);
+}
+
+/**
+ * Whether the server has shown that it is no modern one. A server that needs that long for the handshake too may have
+ * been starting when it seemed to be silent; one that ended may have crashed, unless it does so again.
+ */
+function isConclusive(outcome: NotModern["outcome"] | undefined, tookMs: number, { server }: Stage): boolean {
+  if (outcome === "ended") return server.eras.noteEnding() > 1;
+  return outcome !== "silent" || tookMs < server.probeTimeoutMs;
+}
+
+async function openFresh(stage: Stage): Promise<Opened> {
+  const conversation = await stage.start();
+  const answer = await initialize(conversation, stage);
+  if ("error" in answer) throw refused(stage, answer.error);
   stage.server.eras.learn({ legacy: true, modern: false });
-  return opened(fresh, answer);
+  return opened(conversation, answer);
 }
 
 /** 2025-11-25/basic/lifecycle, Initialization. The server may choose another version than the one asked for. */

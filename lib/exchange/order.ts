@@ -1,3 +1,4 @@
+import type { Places } from "../capacity.ts";
 import type { ParamHeaders } from "../configuration/options.ts";
 import type { Advertised } from "../eras/capabilities.ts";
 import type { FailureReason } from "../errors.ts";
@@ -37,10 +38,18 @@ export interface Order {
 export type Input =
   /** They are refused, and the server is told beforehand that there is nobody to ask. */
   | { readonly kind: "refuse"; readonly asks: false }
+  /** They are refused although the client could answer: the tool must not run twice. */
+  | { readonly kind: "unsafe"; readonly asks: false }
   /** Only a modern server may ask, since its answer ends with the question. */
   | { readonly kind: "pass"; readonly asks: false }
   /** A legacy client gets them on the stream of its POST, and answers with another POST. */
-  | { readonly kind: "relay"; readonly asks: true; readonly relays: Relays }
+  | {
+      readonly kind: "relay";
+      readonly asks: true;
+      readonly relays: Relays;
+      readonly principal: string;
+      readonly places: Places;
+    }
   /** A modern client gets them as the result; its retry runs the request again, with the answers at hand. */
   | { readonly kind: "rerun"; readonly asks: true; readonly rerun: Rerun }
   /** A modern client gets them as the result; its retry meets the same process. */
@@ -48,6 +57,7 @@ export type Input =
       readonly kind: "hold";
       readonly asks: true;
       readonly held: HeldProcesses<Exchange>;
+      readonly principal: string;
       /** What a retry must be about to meet the process. */
       readonly binding: string;
     };

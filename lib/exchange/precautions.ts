@@ -3,7 +3,7 @@ import { INPUT_CAPABILITIES } from "../eras/names.ts";
 import { modernRequestText, requestText } from "../eras/request-down.ts";
 import { handshakeFor } from "./cells.ts";
 import { MayflyError } from "../errors.ts";
-import { checkParameterHeaders, hasParameterHeaders } from "../request/headers.ts";
+import { checkToolHeaders, hasParameterHeaders } from "../request/headers.ts";
 import { isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { mayBeAsked } from "../input/questions.ts";
@@ -49,7 +49,7 @@ export async function checkParameters(all: Exchange): Promise<void> {
   const isKnown = server.tools.find(request.value.params?.["name"]) !== undefined;
   const isNeeded = isKnown || paramHeaders === "always" || hasParameterHeaders(headers);
   const tool = isNeeded ? await toolOf(request, all) : undefined;
-  if (tool) checkParameterHeaders(headers, tool.headers, request.value.params?.["arguments"]);
+  if (tool) checkToolHeaders(headers, tool.headers, request);
 }
 
 /** Whether a legacy client knows the called tool by an output schema that was wrapped for it. */
@@ -62,7 +62,13 @@ export async function isWrapped(
   // Any other structured content is no object, and shows by itself that the schema was wrapped.
   const isObjectContent = isObject(result) && isObject(result["structuredContent"]);
   if (!isOldNew || request.value.method !== "tools/call" || !isObjectContent) return false;
-  return (await toolOf(request, all))?.wrapped === true;
+  try {
+    return (await toolOf(request, all))?.wrapped === true;
+  } catch (error) {
+    // The work is done and its result is here: a server that has gone meanwhile changes nothing about that.
+    all.logger.debug({ err: error, server: all.order.server.name }, "The tools could not be listed");
+    return false;
+  }
 }
 
 /** Pages of tools that are read to find one. */

@@ -11,6 +11,7 @@ import { idOf } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import type { Lifetime } from "../lifetime.ts";
 import { shortened } from "../logger.ts";
+import type { Logger } from "../logger.ts";
 import type { Opened } from "./opening.ts";
 import type { Order, Reply } from "./order.ts";
 import type { Question } from "../input/questions.ts";
@@ -24,6 +25,8 @@ export interface Turn {
   readonly serverId: string;
   /** The raw progress token that the server was given. */
   readonly serverToken: string | undefined;
+  /** That of the client's request: read once, since a server may tell of progress a thousand times. */
+  readonly clientToken: string | undefined;
   /** How often the request was sent again on behalf of the client. */
   readonly retries: number;
 }
@@ -43,14 +46,21 @@ export interface Exchange {
   readonly turns: Map<RequestId, Turn>;
   /** Questions of the server that wait for the client's next POST. */
   open: readonly Question[];
+  /** When they go to the client: `performance.now()`. */
+  askAt: number | undefined;
   /** Capabilities that the server has missed in the client. */
   missed: Readonly<Record<string, unknown>>;
   /** How to forget the questions that are on their way to a legacy client. */
   readonly relayed: Set<() => void>;
   /** What a modern server wants back with the answers that it waits for. */
   serverState: string | undefined;
+  /** Gives back the place of a process whose client is asked. */
+  leave: () => void;
   /** The process waits for the next POST, and is not ours to end any more. */
   held: boolean;
+  /** When a process that is held must be over: milliseconds since the epoch. */
+  heldUntil: number | undefined;
+  readonly logger: Logger;
   /** Of the time limit that runs now. */
   stopTimer: () => void;
   /** Lets the process go on when the lifetime ends. */
@@ -78,13 +88,14 @@ export function limitTime(all: Exchange, limit: number, code: ErrorCode): void {
 /** Sends a request to the server, as this text. */
 export function takeTurn(all: Exchange, request: Message<RequestValue>, sent: string, retries = 0): void {
   const serverId = memberText(sent, "id") ?? "";
-  const turn = { request, serverId, serverToken: progressToken(sent), retries };
+  const [serverToken, clientToken] = [sent, request.text].map(progressToken);
+  const turn = { request, serverId, serverToken, clientToken, retries };
   all.turns.set(JSON.parse(serverId) as RequestId, turn);
   void openedOf(all).opened.conversation.send(sent);
 }
 
 /** @returns the raw token, undefined without one */
-function progressToken(text: string): string | undefined {
+export function progressToken(text: string): string | undefined {
   const params = memberText(text, "params");
   return isObjectText(params) ? metaText(params, "progressToken") : undefined;
 }
@@ -95,14 +106,14 @@ export function answerRequest(all: Exchange, request: Message<RequestValue>, tex
   if (all.unanswered.size === 0) finish(all);
   const id = idOf(request);
   const named = memberText(text, "id") === id ? text : setMember(text, "id", id);
-  return replyOf(all, named);
+  return replyOf(all, request.value.method, named);
 }
 
-function replyOf({ order }: Exchange, text: string): Reply {
+function replyOf({ order }: Exchange, method: string, text: string): Reply {
   const error = memberText(text, "error");
   if (error === undefined) return { kind: "response", text, outcome: "ok" };
   const code = errorCode(JSON.parse(error));
-  const status = order.client.era === "modern" ? modernStatus(code) : 200;
+  const status = order.client.era === "modern" ? modernStatus(code, method) : 200;
   return { kind: "response", text, outcome: "error", status };
 }
 
@@ -122,7 +133,7 @@ export function renamedProgress(
   if (value.method !== PROGRESS) return text;
   const token = memberText(memberText(text, "params") ?? "{}", "progressToken");
   const turn = [...all.turns.values()].find(({ serverToken }) => serverToken === token);
-  const heard = turn && progressToken(turn.request.text);
+  const heard = turn?.clientToken;
   if (!turn || heard === token) return text;
   return heard && editMember(text, "params", (params) => setMember(params, "progressToken", heard));
 }

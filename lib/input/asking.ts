@@ -6,18 +6,15 @@ import { MayflyError } from "../errors.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import type { Reply } from "../exchange/order.ts";
-import { inputRequestText, questionOf } from "./questions.ts";
+import { MAX_OPEN, inputRequestText, questionOf, refusedAs } from "./questions.ts";
 import type { Question, Refusal } from "./questions.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import { relay } from "./relaying.ts";
 import { inputResponsesOf } from "./rerun.ts";
-import { answerRequest, openedOf, takeTurn } from "../exchange/turns.ts";
+import { answerRequest, openedOf, progressToken, takeTurn } from "../exchange/turns.ts";
 import type { Exchange, Turn } from "../exchange/turns.ts";
 
 /** Questions of a legacy server to its client, in each input mode. */
-
-/** Questions that one process may have open: more than any user would answer. */
-const MAX_OPEN = 16;
 
 /**
  * Deals with a request of a server.
@@ -29,23 +26,32 @@ export async function* asked(
 ): AsyncGenerator<Reply, void, void> {
   const { conversation, era } = openedOf(all).opened;
   if (era === "modern") throw serverAsked(message, all);
+  // Awaited: a server that asks without end and never reads would fill our memory with answers.
+  if (message.value.method === "ping") return void (await conversation.send(refusalOf(message)));
   const question = admitted(message, all);
   if (!("refusal" in question)) return yield* ask(question, all);
-  all.missed = { ...all.missed, ...question.missing };
-  // Awaited: a server that asks without end and never reads would fill our memory with answers.
+  all.missed = merged(all.missed, question.missing);
+  const { server } = all.order;
+  all.logger.info({ server: server.name, question: message.value.method }, question.reason);
   await conversation.send(question.refusal);
 }
 
-function serverAsked({ value }: Message<RequestValue>, { order }: Exchange): MayflyError {
+export function serverAsked({ value }: Message<RequestValue>, { order }: Exchange): MayflyError {
   const values = { server: order.server.name, method: shortened(value.method) };
   return new MayflyError("SERVER_ASKED", { values });
 }
 
+/** Capabilities have parts, and more than one of them may be missing. */
+function merged(missed: Exchange["missed"], more: Exchange["missed"] = {}): Exchange["missed"] {
+  const names = Object.keys(more);
+  const parts = names.map((name) => [name, { ...Object(missed[name]), ...Object(more[name]) } as unknown]);
+  return { ...missed, ...(Object.fromEntries(parts) as Exchange["missed"]) };
+}
+
 function admitted(message: Message<RequestValue>, { order, open, relayed }: Exchange): Question | Refusal {
+  if (order.input.kind === "unsafe") return refusedAs(message, "MUST_NOT_REPEAT");
   const isRefused = !order.input.asks || open.length + relayed.size >= MAX_OPEN;
-  if (isRefused || message.value.method === "ping") {
-    return { refusal: refusalOf(message), missing: undefined };
-  }
+  if (isRefused) return refusedAs(message, "CLIENT_OUT_OF_REACH");
   return questionOf(message, order.client.handshake.capabilities);
 }
 
@@ -56,7 +62,7 @@ function* ask(question: Question, all: Exchange): Generator<Reply, void, void> {
   if (recorded !== undefined) void conversation.send(resultText(question.message, recorded));
   else if (input.kind !== "relay") all.open = [...all.open, question];
   else {
-    yield relay(question.message, all, input.relays, ({ text }) => {
+    yield relay(question.message, all, input, ({ text }) => {
       const id = memberText(question.message.text, "id") ?? "null";
       void conversation.send(setMember(text, "id", id));
     });
@@ -95,19 +101,27 @@ function stateOf(all: Exchange): string | undefined {
   return input.kind === "hold" ? hold(all) : undefined;
 }
 
-/** Keeps the process for the client's next POST. */
+/** Milliseconds that a process may be kept in all, however often its client comes back. */
+const MAX_HOLD_MS = 30 * 60 * 1000;
+
+/** Keeps the process for the client's next POST. @throws NO_PLACE_TO_WAIT */
 export function hold(all: Exchange): string | undefined {
   const { input } = all.order;
   const process = all.current?.process;
   if (input.kind !== "hold" || !process) return undefined;
-  all.held = true;
-  const { binding, held } = input;
-  return held.keep({
+  const { principal, binding, held } = input;
+  all.heldUntil ??= Date.now() + MAX_HOLD_MS;
+  const handle = held.keep({
+    principal,
     binding,
     resumed: all,
+    until: all.heldUntil,
     exited: process.child.exited,
     end: () => process.end(),
   });
+  all.held = true;
+  all.release();
+  return handle;
 }
 
 /** Goes on with a process that waited: the order's request is the client's retry. */
@@ -117,7 +131,7 @@ export function continueHeld(all: Exchange): void {
   if (!request) throw new MayflyError("INTERNAL");
   if (!waiting) return sendRetry(request, all);
   const [serverId, turn] = waiting;
-  all.turns.set(serverId, { ...turn, request });
+  all.turns.set(serverId, { ...turn, request, clientToken: progressToken(request.text) });
   answerOpen(all, request);
 }
 

@@ -1,13 +1,18 @@
 import { randomUUID } from "node:crypto";
 
+import type { Places } from "../capacity.ts";
 import { MayflyError } from "../errors.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 
 /** A process that waits for a client to come back with answers, and how it goes on then. */
 export interface HeldProcess<Resumed> {
+  /** Whose request it is. */
+  readonly principal: string;
   /** What a retry must be about to meet it. */
   readonly binding: string;
   readonly resumed: Resumed;
+  /** When it must be over at the latest, however often its client comes back: milliseconds since the epoch. */
+  readonly until: number;
   /** Resolves when the process has ended by itself. */
   readonly exited: Promise<unknown>;
   end(): void;
@@ -15,14 +20,18 @@ export interface HeldProcess<Resumed> {
 
 /** The processes of a host that wait, each under a handle that travels as `requestState`. */
 export interface HeldProcesses<Resumed> {
-  /** @returns the handle */
+  /**
+   * Where there is no place, the oldest of the same caller gives way, or else the oldest of all.
+   * @returns the handle
+   * @throws NO_PLACE_TO_WAIT, SHUTTING_DOWN
+   */
   keep(held: HeldProcess<Resumed>): string;
   /**
    * What waits under a handle, which is good for once.
    * @throws CONTINUATION_EXPIRED
    */
   take(handle: unknown, binding: string): HeldProcess<Resumed>;
-  /** Ends all of them, and whatever is still to come. */
+  /** Ends all of them, and keeps no more. */
   endAll(): void;
 }
 
@@ -31,40 +40,54 @@ const IDLE_LIMIT_MS = 5 * 60 * 1000;
 /** However many processes a host may have. */
 const MAX_HELD = 64;
 
-/** @param maxProcesses that may be alive at once; half of them may wait, so that there is room for other requests */
+interface Entry<Resumed> {
+  readonly held: HeldProcess<Resumed>;
+  readonly timer: NodeJS.Timeout;
+  readonly release: () => void;
+}
+
+/** @param places shared with whatever else lingers */
 export function createHeldProcesses<Resumed>(
-  maxProcesses: number,
+  places: Places,
   idleLimitMs = IDLE_LIMIT_MS,
 ): HeldProcesses<Resumed> {
-  const limit = Math.max(1, Math.min(MAX_HELD, Math.floor(maxProcesses / 2)));
-  const waiting = new Map<unknown, HeldProcess<Resumed> & { readonly timer: NodeJS.Timeout }>();
+  const waiting = new Map<unknown, Entry<Resumed>>();
+  let isOver = false;
   const forget = (handle: unknown): HeldProcess<Resumed> | undefined => {
-    const held = waiting.get(handle);
-    clearTimeout(held?.timer);
+    const entry = waiting.get(handle);
+    clearTimeout(entry?.timer);
     waiting.delete(handle);
-    return held;
+    entry?.release();
+    return entry?.held;
   };
   const end = (handle: unknown): void => forget(handle)?.end();
-  let isOver = false;
+  const place = (principal: string): (() => void) => {
+    const entries = [...waiting];
+    const [first] = entries.find(([, { held }]) => held.principal === principal) ?? entries[0] ?? [];
+    if (waiting.size >= MAX_HELD) end(first);
+    try {
+      return places.take();
+    } catch (error) {
+      if (!waiting.has(first)) throw error;
+      end(first);
+      return places.take();
+    }
+  };
   return {
     keep(held) {
-      const [oldest] = waiting.keys();
-      if (waiting.size >= limit) end(oldest);
+      if (isOver) throw new MayflyError("SHUTTING_DOWN");
       const handle = `mayfly-held.${randomUUID()}`;
-      if (isOver) {
-        held.end();
-        return handle;
-      }
-      const timer = setTimeout(end, Math.min(idleLimitMs, MAX_TIMER_MS), handle);
-      waiting.set(handle, { ...held, timer });
+      const release = place(held.principal);
+      const restMs = Math.min(idleLimitMs, held.until - Date.now(), MAX_TIMER_MS);
+      waiting.set(handle, { held, release, timer: setTimeout(end, restMs, handle) });
       void held.exited.then(() => end(handle));
       return handle;
     },
     take(handle, binding) {
-      const held = waiting.get(handle);
-      if (held?.binding !== binding) throw new MayflyError("CONTINUATION_EXPIRED");
+      const entry = waiting.get(handle);
+      if (entry?.held.binding !== binding) throw new MayflyError("CONTINUATION_EXPIRED");
       forget(handle);
-      return held;
+      return entry.held;
     },
     endAll() {
       isOver = true;

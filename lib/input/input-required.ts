@@ -5,17 +5,18 @@ import { hold, suspended } from "./asking.ts";
 import { handshakeFor } from "../exchange/cells.ts";
 import { toModernRequest, withInputResponses } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
-import { MayflyError } from "../errors.ts";
-import { isObject } from "../jsonrpc.ts";
+import { MayflyError, errorText } from "../errors.ts";
+import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import { shortened } from "../logger.ts";
 import type { Reply } from "../exchange/order.ts";
 import { deferred } from "../promises.ts";
-import { questionOf } from "./questions.ts";
+import { earlyEnd } from "../reasons.ts";
+import { MAX_OPEN, questionOf } from "./questions.ts";
 import { editMember, isObjectText, memberText, members, setMember } from "../rawjson.ts";
 import { relay } from "./relaying.ts";
-import { answerRequest, takeTurn } from "../exchange/turns.ts";
+import { answerRequest, methodsOf, openedOf, takeTurn } from "../exchange/turns.ts";
 import type { Exchange, Turn } from "../exchange/turns.ts";
 
 /**
@@ -24,12 +25,20 @@ import type { Exchange, Turn } from "../exchange/turns.ts";
 
 type Replies = AsyncGenerator<Reply, void, void>;
 
-/** A result that is not complete. @throws INPUT_OUT_OF_REACH, RESULT_TYPE_NOT_KNOWN */
+/** A result that is not complete. */
 export async function* notComplete(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
-  if (all.order.client.era === "modern") yield passed(turn, message, all);
-  else if (resultTypeOf(message.value.result) !== "input_required") throw typeNotKnown(message, all);
-  else yield* inputFor(turn, message, all);
+  if (all.order.client.era === "modern") return yield passed(turn, message, all);
+  try {
+    if (resultTypeOf(message.value.result) !== "input_required") throw typeNotKnown(message, all);
+    yield* retry(turn, message, all);
+  } catch (error) {
+    if (!(error instanceof MayflyError && ITS_OWN.has(error.code))) throw error;
+    // Of this request alone: others of its batch may well be answered.
+    yield answerRequest(all, turn.request, errorText(error, idOf(turn.request)));
+  }
 }
+
+const ITS_OWN: ReadonlySet<string> = new Set(["INPUT_OUT_OF_REACH", "RESULT_TYPE_NOT_KNOWN"]);
 
 /** A modern client reads it as it is; under `hold` its retry comes back to this process. */
 function passed(turn: Turn, message: Message<ResponseValue>, all: Exchange): Reply {
@@ -58,16 +67,16 @@ const MAX_RETRIES = 5;
 const RETRY_DELAY_MS = 250;
 
 /** A legacy client knows no such result: we retry in its place, and ask it in the older way where that is possible. */
-async function* inputFor(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
+async function* retry(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
   const asked = memberText(memberText(message.text, "result") ?? "{}", "inputRequests");
   const isQuestion = isObjectText(asked) && members(asked).length > 0;
   const responses = isQuestion ? yield* answersFor(asked, all) : undefined;
   if (!isQuestion && turn.retries >= MAX_RETRIES) throw outOfReach(all);
   if (!isQuestion) await delay(RETRY_DELAY_MS, undefined, { signal: all.lifetime.signal });
   const state = requestStateOf(message.value.result);
-  const retry = withInputResponses(turn.request.text, responses, state);
+  const again = withInputResponses(turn.request.text, responses, state);
   const id = JSON.stringify(`mayfly-${randomUUID()}`);
-  const sent = setMember(toModernRequest(retry, handshakeFor(all.order)), "id", id);
+  const sent = setMember(toModernRequest(again, handshakeFor(all.order)), "id", id);
   takeTurn(all, turn.request, sent, isQuestion ? turn.retries : turn.retries + 1);
 }
 
@@ -84,13 +93,15 @@ async function* answersFor(asked: string, all: Exchange): AsyncGenerator<Reply, 
   const { input } = all.order;
   if (input.kind !== "relay") throw outOfReach(all);
   const answers: Promise<string | undefined>[] = [];
-  for (const { key, start, end } of members(asked)) {
+  const questions = members(asked);
+  if (questions.length > MAX_OPEN) throw outOfReach(all);
+  for (const { key, start, end } of questions) {
     const { promise, resolve } = deferred<string | undefined>();
     answers.push(promise);
     const question = legacyQuestion(asked.slice(start, end), all);
-    yield relay(question, all, input.relays, ({ text }) => resolve(answerMember(key, text)));
+    yield relay(question, all, input, ({ text }) => resolve(answerMember(key, text)));
   }
-  const given = await Promise.race([Promise.all(answers), rejection(all.lifetime.signal)]);
+  const given = await Promise.race([Promise.all(answers), rejection(all.lifetime.signal), deathOf(all)]);
   if (given.includes(undefined)) throw outOfReach(all);
   return `{${given.join(",")}}`;
 }
@@ -113,6 +124,13 @@ function legacyQuestion(request: string, all: Exchange): Message<RequestValue> {
 
 function withElicitationId(params: string): string {
   return setMember(params, "elicitationId", JSON.stringify(randomUUID()));
+}
+
+/** Nobody would hear the answers. */
+async function deathOf(all: Exchange): Promise<never> {
+  const { process } = openedOf(all).opened.conversation;
+  await process.child.exited;
+  throw await earlyEnd(process.child, all.order.server, methodsOf(all));
 }
 
 function rejection(signal: AbortSignal): Promise<never> {

@@ -4,7 +4,7 @@ import type { Host } from "../host.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import type { Client, Input } from "../exchange/order.ts";
 import { mayBeAsked } from "./questions.ts";
-import { bindingOf, createRerun } from "./rerun.ts";
+import { bindingOf, checkInputResponses, createRerun } from "./rerun.ts";
 import type { Server } from "../servers.ts";
 import type { Exchange } from "../exchange/turns.ts";
 
@@ -34,7 +34,9 @@ export function inputFor(
   const [request] = requests;
   const isRelay = server.inputMode === "hold" && stream;
   if (client.era === "legacy") {
-    return { input: isRelay ? { kind: "relay", asks: true, relays: host.relays } : REFUSE };
+    const { relays, places } = host;
+    const { principal } = asking;
+    return { input: isRelay ? { kind: "relay", asks: true, relays, principal, places } : REFUSE };
   }
   if (!request || !mayBeAsked(request.value.method)) {
     return { input: server.inputMode === "refuse" ? REFUSE : PASS };
@@ -42,7 +44,7 @@ export function inputFor(
   if (server.inputMode === "refuse") return { input: refused(request, server) };
   const binding = bindingOf(asking.principal, server.digest, request);
   return server.inputMode === "hold"
-    ? held(request, binding, host)
+    ? held(request, binding, asking, host)
     : { input: rerun(request, binding, asking, host) };
 }
 
@@ -63,10 +65,13 @@ function rerun(request: Message<RequestValue>, binding: string, { server }: Aski
 function held(
   request: Message<RequestValue>,
   binding: string,
+  { principal }: Asking,
   { held: processes }: Host,
 ): { readonly input: Input; readonly waiting?: HeldProcess<Exchange> } {
-  const input: Input = { kind: "hold", asks: true, held: processes, binding };
+  const input: Input = { kind: "hold", asks: true, held: processes, principal, binding };
   if (!hasState(request)) return { input };
+  // First: a process that waits, once taken, must be gone on with.
+  checkInputResponses(request);
   return { input, waiting: processes.take(request.value.params?.["requestState"], binding) };
 }
 

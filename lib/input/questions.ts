@@ -14,6 +14,9 @@ export interface Question {
   readonly digest: string;
 }
 
+/** Questions that one process may have open: more than any user would answer. */
+export const MAX_OPEN = 16;
+
 const CAPABILITIES: Readonly<Record<string, string>> = {
   "elicitation/create": "elicitation",
   "sampling/createMessage": "sampling",
@@ -29,8 +32,10 @@ export function mayBeAsked(method: string): boolean {
 export interface Refusal {
   /** The answer to the server. */
   readonly refusal: string;
-  /** The capability, as the client would declare it; undefined if there is none for such a request. */
-  readonly missing: Readonly<Record<string, unknown>> | undefined;
+  /** The same, for the log. */
+  readonly reason: string;
+  /** The capability, as the client would declare it; undefined if the client is not what is missing. */
+  readonly missing?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** The question, or why the server may not ask it. */
@@ -40,19 +45,21 @@ export function questionOf(
 ): Question | Refusal {
   const { method, params = {} } = message.value;
   const name = Object.hasOwn(CAPABILITIES, method) ? CAPABILITIES[method] : undefined;
-  if (name === undefined) return { refusal: refusalText(message, "CLIENT_OUT_OF_REACH"), missing: undefined };
+  if (name === undefined) return refusedAs(message, "CLIENT_OUT_OF_REACH");
   const capability = capabilities[name];
   if (!isObject(capability)) {
-    return { refusal: refusalText(message, "CAPABILITY_NOT_DECLARED", name), missing: { [name]: {} } };
+    return { ...refusedAs(message, "CAPABILITY_NOT_DECLARED", name), missing: { [name]: {} } };
   }
   const part = missingPart(method, params, capability);
   if (part === undefined) return { message, digest: digestOf(message) };
-  const refusal = refusalText(message, "QUESTION_NOT_SUPPORTED", `${name}.${part}`);
-  return { refusal, missing: { [name]: { [part]: {} } } };
+  const refusal = refusedAs(message, "QUESTION_NOT_SUPPORTED", `${name}.${part}`);
+  return { ...refusal, missing: { [name]: { [part]: {} } } };
 }
 
-function refusalText({ text }: Message<RequestValue>, code: ErrorCode, missing = ""): string {
-  return errorText(new MayflyError(code, { values: { missing } }), memberText(text, "id"));
+/** The refusal of a question. */
+export function refusedAs({ text }: Message<RequestValue>, code: ErrorCode, missing = ""): Refusal {
+  const error = new MayflyError(code, { values: { missing } });
+  return { refusal: errorText(error, memberText(text, "id")), reason: error.message };
 }
 
 /** Source: 2025-11-25/client/elicitation, Capabilities (an empty one means form); client/sampling, Capabilities. */

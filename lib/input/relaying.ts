@@ -1,7 +1,6 @@
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
-import type { Reply } from "../exchange/order.ts";
+import type { Input, Reply } from "../exchange/order.ts";
 import { setMember } from "../rawjson.ts";
-import type { Relays } from "./relays.ts";
 import { limitTime } from "../exchange/turns.ts";
 import type { Exchange } from "../exchange/turns.ts";
 
@@ -11,14 +10,18 @@ const ANSWER_LIMIT_MS = 5 * 60 * 1000;
 /**
  * A server's question on the stream of the client's POST, under an id that only this client learns. While a question
  * is open, the time for the request does not run.
+ * @throws NO_PLACE_TO_WAIT
  */
 export function relay(
   { text }: Message<RequestValue>,
   all: Exchange,
-  relays: Relays,
+  { relays, places, principal }: Extract<Input, { kind: "relay" }>,
   deliver: (response: Message<ResponseValue>) => void,
 ): Reply {
-  const question = relays.register((response) => {
+  // However many questions of one process are open, it lingers once.
+  const release = all.relayed.size === 0 ? places.take() : undefined;
+  if (release) all.leave = release;
+  const question = relays.register(principal, (response) => {
     forget();
     const { requestTimeoutMs } = all.order.server;
     if (all.relayed.size === 0) limitTime(all, requestTimeoutMs, "REQUEST_TIMEOUT");
@@ -27,6 +30,7 @@ export function relay(
   const forget = (): void => {
     question.forget();
     all.relayed.delete(forget);
+    if (all.relayed.size === 0) all.leave();
   };
   all.relayed.add(forget);
   limitTime(all, ANSWER_LIMIT_MS, "ANSWER_TIMEOUT");

@@ -53,18 +53,18 @@ export function bindingOf(principal: string, configuration: string, request: Mes
 }
 
 /**
- * @param now milliseconds since the epoch
+ * @param now milliseconds since the epoch, @default the time of each step
  * @throws STATE_NOT_VALID, INPUT_RESPONSE_NOT_VALID
  */
 export function createRerun(
   request: Message<RequestValue>,
   binding: string,
   seal: Seal,
-  now = Date.now(),
+  now?: number,
 ): Rerun {
   const given = request.value.params?.["requestState"];
   const isOurs = typeof given === "string" && given.startsWith(SEALED_PREFIX);
-  const state = isOurs ? openState(seal.open(given), binding, now) : undefined;
+  const state = isOurs ? openState(seal.open(given), binding, now ?? Date.now()) : undefined;
   const log = state ? [...state.log, ...answersTo(state, request)] : [];
   const unused = [...log];
   return {
@@ -76,7 +76,7 @@ export function createRerun(
     },
     requestState(open) {
       const asked = Object.entries(open).map(([key, { digest }]): [string, string] => [key, digest]);
-      const next: State = { expires: now + EXPIRY_MS, binding, log, open: asked };
+      const next: State = { expires: (now ?? Date.now()) + EXPIRY_MS, binding, log, open: asked };
       const text = seal.seal(JSON.stringify(next));
       if (text.length > MAX_STATE) throw new MayflyError("STATE_TOO_LARGE", { values: { limit: MAX_STATE } });
       return text;
@@ -99,6 +99,13 @@ function answersTo({ open }: State, request: Message<RequestValue>): [string, st
     const answer = answers(key);
     return answer === undefined ? [] : [[digest, answer]];
   });
+}
+
+/** @throws INPUT_RESPONSE_NOT_VALID if one of the answers of a retry is none */
+export function checkInputResponses(request: Message<RequestValue>): void {
+  const answerTo = inputResponsesOf(request);
+  const responses = request.value.params?.["inputResponses"] ?? {};
+  for (const key of Object.keys(responses)) answerTo(key);
 }
 
 /**

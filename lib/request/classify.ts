@@ -5,11 +5,12 @@ import { MayflyError, withId } from "../errors.ts";
 import { versionOf } from "./headers.ts";
 import { flawOf, idOf, isObject, isRequest, isRequestId, isResponse } from "../jsonrpc.ts";
 import type { Message, MessageValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import { shortened } from "../logger.ts";
 import { classifyBatch, classifyInitialize, classifyLegacy } from "./legacy.ts";
 import { classifyModern, refuseHeaderAlone } from "./modern.ts";
 import type { ModernRules } from "./modern.ts";
 import type { Client } from "../exchange/order.ts";
-import { elements, memberText, repeatedKey } from "../rawjson.ts";
+import { elements, isObjectText, memberText, members } from "../rawjson.ts";
 import { isModernVersion, isServedModernVersion } from "../revisions.ts";
 import { ownSession } from "./session-token.ts";
 
@@ -94,7 +95,7 @@ function parse(text: string): unknown {
 }
 
 function toMessage(text: string, value: unknown): Message {
-  const detail = flawOf(value) ?? duplicateMember(text);
+  const detail = flawOf(value) ?? flawOfMembers(text);
   if (detail === undefined) return { text, value: value as MessageValue };
   throw new MayflyError("NOT_A_MESSAGE", { values: { detail }, id: readableId(value, text) });
 }
@@ -103,8 +104,32 @@ function readableId(value: unknown, text: string): string | undefined {
   return isObject(value) && isRequestId(value["id"]) ? memberText(text, "id") : undefined;
 }
 
+/** Members of a message, of its params, or of its _meta. Each is looked at several times. */
+const MAX_MEMBERS = 1000;
+
 /** Programs differ in which one of two equal members counts: the server might run another method than was checked. */
-function duplicateMember(text: string): string | undefined {
-  const duplicate = repeatedKey(text);
-  return duplicate === undefined ? undefined : `its member ${JSON.stringify(duplicate)} stands there twice`;
+function flawOfMembers(text: string): string | undefined {
+  const params = memberText(text, "params");
+  const meta = isObjectText(params) ? memberText(params, "_meta") : undefined;
+  return (
+    flawOfObject(text, MESSAGE_MEMBERS) ??
+    (isObjectText(params) ? flawOfObject(params, PARAMS_MEMBERS) : undefined) ??
+    (isObjectText(meta) ? flawOfObject(meta, []) : undefined)
+  );
+}
+
+const MESSAGE_MEMBERS = ["jsonrpc", "id", "method", "params"];
+const PARAMS_MEMBERS = ["name", "uri", "arguments", "_meta"];
+
+function flawOfObject(text: string, known: readonly string[]): string | undefined {
+  const keys = members(text).map(({ key }) => key);
+  if (keys.length > MAX_MEMBERS) return `an object has more than ${MAX_MEMBERS} members`;
+  const seen = new Set<string>();
+  const repeated = keys.find((key) => seen.size === seen.add(key).size);
+  if (repeated !== undefined) return `its member ${JSON.stringify(shortened(repeated))} stands there twice`;
+  // Some programs read a member whatever the case of its name.
+  const variant = keys.find((key) => !known.includes(key) && known.includes(key.toLowerCase()));
+  return variant === undefined
+    ? undefined
+    : `its member ${JSON.stringify(variant)} is written in another case`;
 }

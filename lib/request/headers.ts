@@ -1,5 +1,7 @@
 import { MayflyError } from "../errors.ts";
 import { isObject } from "../jsonrpc.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import { isObjectText, memberText, members } from "../rawjson.ts";
 
 /** HTTP headers that repeat what the body says. Source: 2026-07-28/basic/transports/streamable-http, Request Metadata. */
 
@@ -25,11 +27,15 @@ const NAME_SOURCES: Readonly<Record<string, string>> = {
   "tasks/cancel": "taskId",
 };
 
-/** The text that Mcp-Name must repeat, where the request has one. */
+/**
+ * The text that Mcp-Name must repeat, where the request has one.
+ * @throws HEADER_MISMATCH for anything but a text in its place, which no header could repeat
+ */
 export function nameOf(method: string, params: Readonly<Record<string, unknown>> = {}): string | undefined {
   const source = Object.hasOwn(NAME_SOURCES, method) ? NAME_SOURCES[method] : undefined;
   const name = source === undefined ? undefined : params[source];
-  return typeof name === "string" ? name : undefined;
+  if (name === undefined || typeof name === "string") return name;
+  throw mismatch(`Mcp-Name cannot repeat params.${source}, which is not a text`);
 }
 
 /**
@@ -50,8 +56,11 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 function decodeBase64(encoded: string): string | undefined {
   if (!BASE64.test(encoded)) return undefined;
+  const bytes = Buffer.from(encoded, "base64");
+  // Of two texts for the same bytes only one is what a client writes.
+  if (bytes.toString("base64") !== encoded) return undefined;
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(encoded, "base64"));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }
@@ -155,6 +164,21 @@ function argument(path: Place["path"], name: string, value: unknown): Place {
   return { value, path: path && { name, parent: path }, isMap: false };
 }
 
+/**
+ * Compares the headers of a tools/call with what they repeat.
+ * @throws HEADER_MISMATCH
+ */
+export function checkToolHeaders(
+  headers: Headers,
+  parameters: readonly HeaderParameter[],
+  { text, value }: Message<RequestValue>,
+): void {
+  if (parameters.length === 0) return;
+  const params = memberText(text, "params");
+  refuseRepeated(parameters, isObjectText(params) ? memberText(params, "arguments") : undefined);
+  checkParameterHeaders(headers, parameters, value.params?.["arguments"]);
+}
+
 /** Whether a request has headers that only the tool's schema can explain. */
 export function hasParameterHeaders(headers: Headers): boolean {
   return [...headers.keys()].some((name) => name.startsWith(PREFIX));
@@ -177,6 +201,23 @@ export function checkParameterHeaders(
     if (wanted !== undefined && found === undefined) throw mismatch(`${header} is missing`);
     if (wanted !== undefined && !isSame(found, wanted)) {
       throw mismatch(`${header} does not match the argument ${path.join(".")}`);
+    }
+  }
+}
+
+/**
+ * Of two equal members on the way to such an argument, a header could repeat one and the server read the other.
+ * @param args the raw arguments
+ * @throws HEADER_MISMATCH
+ */
+function refuseRepeated(parameters: readonly HeaderParameter[], args: string | undefined): void {
+  for (const { header, path } of parameters) {
+    let object = args;
+    for (const name of path) {
+      if (!isObjectText(object)) break;
+      const found = members(object).filter(({ key }) => key === name);
+      if (found.length > 1) throw mismatch(`${header} repeats an argument that stands there twice`);
+      object = found[0] && object.slice(found[0].start, found[0].end);
     }
   }
 }

@@ -6,7 +6,7 @@ import { handshakeOfEnvelope } from "../exchange/initialize.ts";
 import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
-import { isDeeperThan, memberText, repeatedKey } from "../rawjson.ts";
+import { isDeeperThan, memberText } from "../rawjson.ts";
 import type { Incoming } from "./classify.ts";
 import { MODERN_VERSIONS, isLegacyVersion, isServedModernVersion } from "../revisions.ts";
 
@@ -58,12 +58,8 @@ function checkedEnvelope({ text, value }: Message<RequestValue>): Envelope {
 /** Levels of `_meta`: what is said about the client is written again for servers of the older revisions. */
 const MAX_META_DEPTH = 200;
 
-/** Headers are compared with one of two equal members, and the server might read the other one. */
 function flawIn(text: string): string | undefined {
-  const params = memberText(text, "params") ?? "{}";
-  const meta = memberText(params, "_meta") ?? "{}";
-  const repeated = repeatedKey(params) ?? repeatedKey(meta);
-  if (repeated !== undefined) return `${JSON.stringify(shortened(repeated))} stands there twice`;
+  const meta = memberText(memberText(text, "params") ?? "{}", "_meta") ?? "{}";
   return isDeeperThan(meta, MAX_META_DEPTH) ? "it is nested too deeply" : undefined;
 }
 

@@ -66,7 +66,8 @@ for (const translate of [toModernError, toLegacyError]) {
         const after = translate(text);
         assert.deepEqual(untouched(after, { code: null }), untouched(text, { code: null }));
         const before = Number(textAt(text, "code"));
-        if (![-32002, -32020, -32021, -32022].includes(before)) assert.equal(after, text);
+        const isReserved = before <= -32_020 && before >= -32_099;
+        if (before !== -32_002 && !isReserved) assert.equal(after, text);
         assert.equal(translate(after), after);
       });
     });
@@ -101,5 +102,7 @@ test("a modern error has a status (2026-07-28/basic/transports/streamable-http)"
     [42, 200],
     [Number.NaN, 200],
   ];
-  for (const [code, status] of rows) assert.equal(modernStatus(code), status, String(code));
+  for (const [code, status] of rows) assert.equal(modernStatus(code, "tools/call"), status, String(code));
+  const discovered = rows.map(([code]) => modernStatus(code, "server/discover"));
+  assert.deepEqual(new Set(discovered), new Set([400, 500]), "a server without discovery is no legacy one");
 });

@@ -103,15 +103,20 @@ describe("a modern request for a legacy server", () => {
     ],
   ];
   for (const [what, text, after] of rows) {
-    test(what, () => assert.equal(toLegacyRequest(text), after || text));
+    test(what, () => assert.equal(toLegacyRequest(text, "tools/call"), after || text));
   }
+
+  test("keeps members of those names where the specification does not know the method", () => {
+    const text = '{"params":{"task":"x","requestState":1,"inputResponses":2}}';
+    assert.equal(toLegacyRequest(text, "acme/run"), text);
+  });
 
   test("loses that and nothing else, once", () => {
     always(requests, (text) => {
-      const after = toLegacyRequest(text);
+      const after = toLegacyRequest(text, "tools/call");
       assert.deepEqual(named(after, RULES.toLegacyRequest), []);
       assert.deepEqual(untouched(after, RULES.toLegacyRequest), untouched(text, RULES.toLegacyRequest));
-      assert.equal(toLegacyRequest(after), after);
+      assert.equal(toLegacyRequest(after, "tools/call"), after);
       JSON.parse(after);
     });
   });
@@ -146,7 +151,7 @@ describe("a legacy request for a modern server", () => {
 
   test("that is made legacy again has the parameters that it had", () => {
     always(plain, (text) => {
-      const after = toLegacyRequest(toModernRequest(text, CLIENT));
+      const after = toLegacyRequest(toModernRequest(text, CLIENT), "tools/call");
       const rule = { params: { _meta: {} } };
       if (textAt(text, "params") === undefined) assert.equal(textAt(after, "params"), "{}");
       else assert.deepEqual(untouched(after, rule), untouched(text, rule));
@@ -299,7 +304,7 @@ describe("what tells requests apart", () => {
 
 describe("any JSON value in the place of the parameters is no reason to throw", () => {
   const translations: readonly (readonly [name: string, translate: (text: string) => string])[] = [
-    ["toLegacyRequest", toLegacyRequest],
+    ["toLegacyRequest", (text) => toLegacyRequest(text, "tools/call")],
     ["toModernRequest", (text) => toModernRequest(text, CLIENT)],
     ["toModernServer", (text) => toModernServer(text, false)],
     ["toInitializeRequest", (text) => toInitializeRequest(text, "2025-11-25", true)],

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { within } from "../support/deadline.ts";
 import { readAll, readEvents } from "../support/event-stream.ts";
 import { methodsOf, modern, modernCall, observe, textOf } from "../support/modern.ts";
 import type { Answer } from "../support/modern.ts";
-import { waitUntilGone } from "../support/processes.ts";
+import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, initialize, post, request } from "../support/rpc.ts";
 import type { Params } from "../support/rpc.ts";
 
@@ -103,6 +104,36 @@ describe("a legacy client before a modern server", () => {
     assert.deepEqual(methodsOf(server.received()), ["tools/call", "tools/list"]);
     await server.ask(post(call("object")));
     assert.deepEqual(methodsOf(server.received()), ["tools/call"]);
+  });
+
+  test("gets a result although the server ends before it can be asked about the tool", async (t) => {
+    const server = observe(t, "modern-retries", MODERN);
+    const { result } = await server.ask(post(call("object-and-exit")));
+    assert.deepEqual(result?.["structuredContent"], { result: 1 });
+  });
+
+  test("in a batch learns which of its requests cannot be answered, and gets the others", async (t) => {
+    const server = observe(t, "modern-retries", MODERN);
+    const batch = [call("visit", {}, { id: 1 }), call("strange", {}, { id: 2 }), call("logs", {}, { id: 3 })];
+    const response = await server.send(post(batch, { accept: "application/json" }));
+    const answers = new Map(((await response.json()) as Answer[]).map((answer) => [answer.id, answer]));
+    assert.deepEqual(
+      [1, 2, 3].map((id) => answers.get(id)?.error?.code),
+      [-32603, -32603, undefined],
+    );
+  });
+
+  test("that is asked is told when the server ends meanwhile", async (t) => {
+    const server = observe(t, "modern-retries", { ...MODERN, inputMode: "hold" });
+    const opening = await server.send(post(initialize({ capabilities: { elicitation: { url: {} } } })));
+    await opening.text();
+    const headers = { "mcp-session-id": opening.headers.get("mcp-session-id") ?? "" };
+    const events = readEvents(await server.send(post(call("visit"), headers)));
+    await events.next();
+    for (const { pid } of processesWith(server.token)) process.kill(pid, "SIGKILL");
+    const last = JSON.parse((await within(events.next(), 5000, "the end")).value?.data ?? "") as Answer;
+    assert.equal(last.error?.data?.["reason"], "exited");
+    await events.return();
   });
 
   test("in a batch gets every answer", async (t) => {

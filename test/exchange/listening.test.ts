@@ -104,6 +104,21 @@ describe("a subscription before a legacy server", () => {
     await frames.return();
   });
 
+  test("has the time of a start to be acknowledged, and no more", async (t) => {
+    const server = observe(t, "legacy-watches", { ...SERVE, startTimeoutMs: 500 });
+    const { error } = await server.ask(listen({ resourceSubscriptions: ["silent://x"] }));
+    assert.equal(error?.data?.["reason"], "timeout");
+  });
+
+  test("agrees to a hundred resources at the most", async (t) => {
+    const server = observe(t, "legacy-watches", SERVE);
+    const uris = Array.from({ length: 120 }, (_, at) => `a://${at}`);
+    const frames = readEvents(await server.send(listen({ resourceSubscriptions: uris })));
+    const { notifications } = (await next(frames)).params;
+    assert.deepEqual(notifications, { resourceSubscriptions: uris.slice(0, 100) });
+    await frames.return();
+  });
+
   test("agrees to nothing that the server does not tell of", async (t) => {
     const server = observe(t, "counter", SERVE);
     const frames = readEvents(await server.send(listen(ALL)));
@@ -123,6 +138,16 @@ describe("a subscription before a modern server", () => {
     assert.deepEqual(methodsOf(server.received()), ["subscriptions/listen"]);
     await frames.return();
     await waitUntilGone(server.token);
+  });
+
+  test("is not ended by an answer to something else, nor kept by a server that breaks its protocol", async (t) => {
+    const server = observe(t, "modern-watches", { ...SERVE, config: { era: "modern" } });
+    const frames = readEvents(await server.send(listen({ resourceSubscriptions: ["stray:"] })));
+    await next(frames);
+    assert.equal((await next(frames)).method, "notifications/resources/updated");
+    await frames.return();
+    const { error } = await server.ask(listen({ resourceSubscriptions: ["asks:"] }));
+    assert.equal(error?.data?.["reason"], "protocol");
   });
 
   test("ends when the server ends it", async (t) => {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
 import { temporaryFolder } from "../support/files.ts";
 import { methodsOf, modern, modernCall, observe, textOf } from "../support/modern.ts";
 import type { ObservedOptions } from "../support/modern.ts";
-import { call, initialize, post } from "../support/rpc.ts";
+import { call, initialize, post, request } from "../support/rpc.ts";
+import type { Params } from "../support/rpc.ts";
 
 const HANDSHAKE = ["initialize", "notifications/initialized"];
 const CALL = "tools/call";
@@ -28,7 +29,6 @@ const DISCOVERERS: readonly Discoverer[] = [
   { name: "echo", first: [DISCOVER, ...LATER], later: LATER, started: 1 },
   { name: "legacy-noisy-on-discover", first: [DISCOVER, ...LATER], later: LATER, started: 1 },
   { name: "legacy-nonsense-on-discover", first: [DISCOVER, ...LATER], later: LATER, started: 1 },
-  { name: "legacy-exits-on-discover", first: [DISCOVER, ...LATER], later: LATER, started: 2 },
   {
     name: "legacy-silent-on-discover",
     options: { probeTimeoutMs: 500 },
@@ -82,6 +82,38 @@ test("the real request is never the probe: a server that executes anything execu
   assert.deepEqual(methodsOf(server.received()), [DISCOVER, ...LATER]);
   await server.ask(post(call("pay")));
   assert.deepEqual((await readFile(log, "utf8")).trim().split("\n"), ["executed pay", "executed pay"]);
+});
+
+test("a server that ends at the probe may have crashed: it is believed when it does so again", async (t) => {
+  const server = observe(t, "legacy-exits-on-discover");
+  for (const started of [2, 2, 1]) {
+    assert.equal((await server.ask(modernCall("echo"))).result?.["resultType"], "complete");
+    assert.equal(server.started(), started);
+  }
+});
+
+test("what one client says of itself is no part of the probe", async (t) => {
+  const server = observe(t, "counter");
+  await server.ask(modern("tools/list", {}, { capabilities: { roots: {} } }));
+  const [probe] = server.received();
+  const { "io.modelcontextprotocol/clientInfo": clientInfo } = (probe?.["params"] as { _meta: Params })._meta;
+  assert.deepEqual(clientInfo, { name: "mcp-mayfly", version: "0.1.0" });
+});
+
+test("a server that has been replaced is asked anew", async (t) => {
+  const file = join(await temporaryFolder(t), "server.mjs");
+  const fixtures = new URL("../fixtures/servers/", import.meta.url).href;
+  const become = (name: string) => writeFile(file, `import "${fixtures}${name}.mjs";`);
+  await become("modern-only");
+  const server = observe(t, "counter", { config: { args: [file] } });
+  assert.ok((await server.ask(modern("tools/list"))).result);
+  assert.ok((await server.ask(post(request("tools/list")))).result);
+  await become("refuses-without-handshake");
+  assert.ok((await server.ask(modern("tools/list"))).error);
+  assert.ok((await server.ask(modern("tools/list"))).result);
+  await become("modern-only");
+  assert.ok((await server.ask(modern("tools/list"))).error);
+  assert.ok((await server.ask(modern("tools/list"))).result);
 });
 
 describe("a legacy client", () => {
@@ -162,6 +194,14 @@ describe("nothing is remembered of a server that", () => {
     for (const _ of [1, 2]) {
       const { error } = await server.ask(modernCall("any"));
       assert.deepEqual([error?.data?.["reason"], server.started()], ["spawn_failed", 1]);
+    }
+  });
+
+  test("is modern, and starts so slowly that it seemed to be silent", async (t) => {
+    const server = observe(t, "modern-starts-slowly", { args: ["--delay=700"], probeTimeoutMs: 300 });
+    for (const started of [2, 1]) {
+      assert.equal(textOf(await server.ask(modernCall("count"))), started === 2 ? "2" : "1");
+      assert.equal(server.started(), started);
     }
   });
 

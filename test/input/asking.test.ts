@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { createSeal } from "../../lib/input/seal.ts";
-import { until } from "../support/deadline.ts";
+import { until, within } from "../support/deadline.ts";
 import { readEvents } from "../support/event-stream.ts";
+import type { Frame } from "../support/event-stream.ts";
 import { methodsOf, modern, modernCall, observe, textOf } from "../support/modern.ts";
 import type { Answer, ModernOptions, Observed, ObservedOptions } from "../support/modern.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
@@ -52,6 +53,18 @@ for (const [mode, options] of [
   ["hold", HOLD],
 ] as const) {
   describe(`under ${mode}, a modern client`, () => {
+    test("is asked although the server talks on without a pause", async (t) => {
+      const server = observe(t, "legacy-asks-talking", { ...options, requestTimeoutMs: 3000 });
+      inputOf(await server.ask(modernCall("ask", {}, ASKED)));
+    });
+
+    test("sees the tools that a server has for clients like it", async (t) => {
+      const server = observe(t, "legacy-asks", options);
+      await server.ask(modern("tools/list", {}, ASKED));
+      const [sent] = server.received().filter(({ method }) => method === "initialize");
+      assert.deepEqual((sent?.["params"] as Params)["capabilities"], CAPABILITIES);
+    });
+
     test("is asked by a legacy server, as a modern server would ask", async (t) => {
       const server = observe(t, "legacy-asks", options);
       const { inputRequests, requestState } = inputOf(await server.ask(modernCall("ask-one", {}, ASKED)));
@@ -143,12 +156,15 @@ describe("under rerun", () => {
     assert.deepEqual([answers, server.started()], [[ADA, AGE], 3]);
   });
 
-  test("a tool that does not say it may run again is told that there is nobody to ask", async (t) => {
+  test("a tool that does not say it may run again runs once, and is told why it may not ask", async (t) => {
     const server = observe(t, "legacy-asks", RERUN);
-    assert.equal(textOf(await server.ask(modernCall("ask-unsafe", {}, ASKED))), "no elicitation");
-    assert.equal(server.started(), 2);
+    const [answer] = heardOf(await server.ask(modernCall("ask-unsafe", {}, ASKED))).answers;
+    const { error } = answer as { error: { code: number; message: string } };
+    assert.equal(error.code, -32601);
+    assert.match(error.message, /neither readOnlyHint nor idempotentHint/);
+    assert.equal(server.started(), 1);
     server.received();
-    assert.equal(textOf(await server.ask(modernCall("ask-unsafe", {}, ASKED))), "no elicitation");
+    assert.ok((await server.ask(modernCall("ask-unsafe", {}, ASKED))).result);
     assert.ok(!methodsOf(server.received()).includes("tools/list"), "the tools were asked for again");
   });
 
@@ -258,6 +274,40 @@ describe("under hold", () => {
     assert.deepEqual(heardOf(await server.ask(from("eu", retry))).answers, [ADA]);
   });
 
+  test("a client that leaves when it has read the question finds its process all the same", async (t) => {
+    const server = observe(t, "legacy-asks", { ...HOLD, streamAfterMs: 0 });
+    const events = readEvents(await server.send(modernCall("ask-one", {}, ASKED)));
+    const { requestState } = inputOf(await nextMessage(events));
+    await events.return();
+    const retry = modernCall("ask-one", {}, { ...ASKED, requestState, inputResponses: { q0: ADA } });
+    assert.deepEqual(heardOf(await server.ask(retry)).answers, [ADA]);
+  });
+
+  test("a retry whose answers are none leaves the process to wait for better ones", async (t) => {
+    const server = observe(t, "legacy-asks", HOLD);
+    const { requestState } = inputOf(await server.ask(modernCall("ask-parallel", {}, ASKED)));
+    const retry = (q1: unknown) =>
+      server.ask(modernCall("ask-parallel", {}, { ...ASKED, requestState, inputResponses: { q0: ADA, q1 } }));
+    assert.equal((await retry("x")).error?.code, -32602);
+    assert.deepEqual(heardOf(await retry(AGE)).answers, [ADA, AGE]);
+  });
+
+  test("subscriptions and open questions together leave half of the places to others", async (t) => {
+    const server = observe(t, "legacy-asks", { ...HOLD, listen: "serve", maxProcesses: 4 });
+    const subscriptions = [];
+    for (const id of ["a", "b"]) {
+      const init = modern("subscriptions/listen", { notifications: {} }, { id });
+      const events = readEvents(await server.send(init));
+      await nextMessage(events);
+      subscriptions.push(events);
+    }
+    const { status, error } = await server.ask(modernCall("ask-one", {}, ASKED));
+    assert.deepEqual([status, error?.data?.["reason"]], [503, "overloaded"]);
+    assert.ok((await server.ask(modern("tools/list"))).result);
+    for (const events of subscriptions) await events.return();
+    inputOf(await server.ask(modernCall("ask-one", {}, ASKED)));
+  });
+
   test("closing ends the processes that wait", async (t) => {
     const server = observe(t, "legacy-asks", HOLD);
     inputOf(await server.ask(modernCall("ask-one", {}, ASKED)));
@@ -301,6 +351,15 @@ describe("under hold", () => {
     assert.equal(textOf(await server.ask(post(call("ask-one")))), "no elicitation");
   });
 });
+
+/** The next message of a stream that may have comments too. */
+async function nextMessage(events: AsyncGenerator<Frame, void, void>): Promise<Answer> {
+  for (;;) {
+    const { value } = await within(events.next(), 5000, "a message of the stream");
+    if (!value) throw new Error("the stream has ended");
+    if (value.data !== undefined) return JSON.parse(value.data) as Answer;
+  }
+}
 
 async function sessionOf(server: Observed, capabilities: Params): Promise<string> {
   const response = await server.send(post(initialize({ capabilities })));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
+import { createPlaces } from "../../lib/capacity.ts";
 import { MayflyError } from "../../lib/errors.ts";
 import { createHeldProcesses } from "../../lib/input/held-processes.ts";
 import type { HeldProcess, HeldProcesses } from "../../lib/input/held-processes.ts";
@@ -19,8 +20,10 @@ function waiting(name = "a", binding = "ours"): Waiting {
   const [ended, exited] = [deferred(), deferred()];
   let ends = 0;
   return {
+    principal: "me",
     binding,
     resumed: name,
+    until: Number.MAX_SAFE_INTEGER,
     exited: exited.promise,
     end: () => {
       ends += 1;
@@ -34,7 +37,7 @@ function waiting(name = "a", binding = "ours"): Waiting {
 
 /** All that wait end with the test, and with them their timers. */
 function held(t: TestContext, maxProcesses = 8, idleLimitMs?: number): HeldProcesses<string> {
-  const processes = createHeldProcesses<string>(maxProcesses, idleLimitMs);
+  const processes = createHeldProcesses<string>(createPlaces(maxProcesses), idleLimitMs);
   t.after(() => processes.endAll());
   return processes;
 }
@@ -167,17 +170,46 @@ describe("of the processes that wait", () => {
     );
   });
 
-  test("all are ended at once, and so is whatever comes later", (t) => {
+  test("one that must be over sooner than others is ended sooner", async (t) => {
+    const [processes, process] = [held(t), waiting()];
+    processes.keep({ ...process, until: Date.now() + 20 });
+    await within(process.ended, 5000, "the end of a process that was held for long");
+  });
+
+  test("the oldest of the same caller gives way first", (t) => {
+    const processes = held(t, 4);
+    const [theirs, mine, another] = [waiting("theirs"), waiting("mine"), waiting("another")];
+    processes.keep({ ...theirs, principal: "somebody else" });
+    processes.keep(mine);
+    processes.keep(another);
+    assert.deepEqual(
+      [theirs, mine, another].map(({ ends }) => ends()),
+      [0, 1, 0],
+    );
+  });
+
+  test("none is kept where others have taken all places, and none is ended for it", () => {
+    const places = createPlaces(4);
+    const [processes, others] = [createHeldProcesses<string>(places), [places.take(), places.take()]];
+    assert.throws(() => processes.keep(waiting()), { code: "NO_PLACE_TO_WAIT" });
+    others[0]?.();
+    const process = waiting();
+    processes.keep(process);
+    assert.equal(process.ends(), 0);
+    processes.endAll();
+  });
+
+  test("all are ended at once, and none is kept later", (t) => {
     const processes = held(t);
-    const [one, two, taken, late] = [waiting(), waiting(), waiting(), waiting()];
+    const [one, two, taken] = [waiting(), waiting(), waiting()];
     const handles = [one, two].map((process) => processes.keep(process));
     processes.take(processes.keep(taken), "ours");
     processes.endAll();
     processes.endAll();
-    handles.push(processes.keep(late));
+    assert.throws(() => processes.keep(waiting()), { code: "SHUTTING_DOWN" });
     assert.deepEqual(
-      [one, two, taken, late].map(({ ends }) => ends()),
-      [1, 1, 0, 1],
+      [one, two, taken].map(({ ends }) => ends()),
+      [1, 1, 0],
     );
     for (const handle of handles) expired(() => processes.take(handle, "ours"));
   });

@@ -67,8 +67,9 @@ describe("the name that Mcp-Name repeats", () => {
   }
 
   test("is a string", () => {
-    for (const name of [undefined, null, 7, ["n"], {}])
-      assert.equal(nameOf("tools/call", { name }), undefined);
+    for (const name of [null, 7, ["n"], {}]) {
+      assert.throws(() => nameOf("tools/call", { name }), /Mcp-Name cannot repeat params\.name/);
+    }
     assert.equal(nameOf("tools/call"), undefined);
     assert.equal(nameOf("constructor", { [String(Object)]: "not of every object" }), undefined);
     assert.equal(nameOf("tools/call", { name: "" }), "");

@@ -50,6 +50,7 @@ const WIRE: Partial<Record<ErrorCode, readonly [status: number, rpcCode: number]
   HEADER_WITHOUT_ENVELOPE: [400, -32_020],
   VERSION_NOT_SUPPORTED: [400, -32_022],
   METHOD_NOT_SERVED: [404, -32_601],
+  NOT_A_MESSAGE: [400, -32_600],
 };
 
 function refused(post: Post, code: ErrorCode, message: RegExp, data?: unknown, id = "7"): void {
@@ -138,10 +139,6 @@ describe("a modern request", () => {
       { method: "tools/call", params: { name: "" }, headers: { "Mcp-Name": "" } },
     ],
     ["without a name, where the server will miss it", { method: "tools/call" }],
-    [
-      "with a name that is no text, where the server will refuse it",
-      { method: "tools/call", params: { name: 7 } },
-    ],
     ["with a name that nothing asks for", { headers: { "Mcp-Name": "caf\u00E9" } }],
     [
       "with members twice where no header looks",
@@ -182,6 +179,7 @@ describe("an envelope is refused", () => {
     return `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":${params}}`;
   }
   const [pv, cc] = [`"${PV}":"${VERSION}"`, `"${CC}":{}`];
+  const deep = `{"_meta":{${pv},${cc},"a":${"[".repeat(200)}${"]".repeat(200)}}}`;
   const twice: readonly (readonly [what: string, params: string, key: RegExp])[] = [
     [
       "in which the version stands twice",
@@ -205,21 +203,37 @@ describe("an envelope is refused", () => {
       `{"${"x".repeat(999)}":1,"${"x".repeat(999)}":1,"_meta":{${pv},${cc}}}`,
       /"x{128}…" stands there twice/,
     ],
-    [
-      "that is nested too deeply",
-      `{"_meta":{${pv},${cc},"a":${"[".repeat(200)}${"]".repeat(200)}}}`,
-      /nested too deeply/,
-    ],
   ];
   for (const [what, params, message] of twice) {
     test(what, () =>
       refused(
         { text: text(params), headers: { "Mcp-Method": "tools/call", "Mcp-Name": "b" } },
-        "INVALID_ENVELOPE",
+        "NOT_A_MESSAGE",
         message,
       ),
     );
   }
+
+  test("that is nested too deeply", () =>
+    refused(
+      { text: text(deep), headers: { "Mcp-Method": "tools/call" } },
+      "INVALID_ENVELOPE",
+      /nested too deeply/,
+    ));
+
+  test("beside members that some programs take for others", () => {
+    for (const params of [
+      `{"Name":"x","name":"b","_meta":{${pv},${cc}}}`,
+      `{"_META":{},"_meta":{${pv},${cc}}}`,
+    ]) {
+      refused({ text: text(params) }, "NOT_A_MESSAGE", /written in another case/);
+    }
+  });
+
+  test("with more members than anybody writes", () => {
+    const many = Array.from({ length: 1000 }, (_, at) => `"m${at}":0`).join();
+    refused({ text: text(`{"_meta":{${pv},${cc},${many}}}`) }, "NOT_A_MESSAGE", /more than 1000 members/);
+  });
 
   test("that is nested 201 levels deep, and no sooner", () => {
     const params = `{"_meta":{${pv},${cc},"a":${"[".repeat(199)}"]"${"]".repeat(199)}}}`;
