@@ -53,11 +53,11 @@ async function listTools(
 /** What such a text means to the server: "hello" would be an error. */
 const NAMES_SOMETHING = /path|file|dir|ur[il]|id$|uuid|token|key|email/i;
 
-/** Arguments for a tool that only reads and needs none, or needs nothing but free text; undefined for any other. */
+/** Arguments for a tool that only reads, and needs nothing but free text; undefined for any other. */
 function exampleArguments({ inputSchema, annotations }: Tool): Record<string, string> | undefined {
+  if (annotations?.readOnlyHint !== true) return undefined;
   const { required, properties } = isObject(inputSchema) ? inputSchema : {};
-  if (!Array.isArray(required) || required.length === 0)
-    return annotations?.readOnlyHint === true ? {} : undefined;
+  if (!Array.isArray(required) || required.length === 0) return {};
   if (!isObject(properties)) return undefined;
   const isText = (name: unknown): boolean => {
     const property = properties[String(name)];

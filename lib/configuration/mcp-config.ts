@@ -53,6 +53,17 @@ const FILE_KEYS = {
 };
 const FILE = { schema: z.looseObject(FILE_KEYS), keys: Object.keys(FILE_KEYS), notYet: [] };
 
+/** Keys of ours that no other tool has at the top of the file, where they would have no effect. */
+const OF_A_SERVER = new Set([
+  "era",
+  "inputMode",
+  "rerun",
+  "cacheTtlMs",
+  "cacheScope",
+  "startTimeoutMs",
+  "requestTimeoutMs",
+]);
+
 /**
  * Reads the text of `mcp.json`. Disabled and remote servers are left out, `${VAR}` is expanded in what is left.
  * @param source what the text is called in errors
@@ -74,6 +85,10 @@ export function parseMcpServerConfig(text: string, variables: Variables): McpCon
 }
 
 function parseServers(value: unknown, source: string, variables: Variables): McpConfig {
+  const misplaced = Object.keys(Object(value) as object).find((key) => OF_A_SERVER.has(key));
+  if (misplaced !== undefined) {
+    throw new ConfigurationError(`${source}: "${misplaced}" belongs to a server, below mcpServers`);
+  }
   const file = check(FILE, value, source);
   const servers = Object.entries(file.mcpServers)
     .map(([name, entry]) => [name, entry, `${source}: mcpServers.${name}`] as const)

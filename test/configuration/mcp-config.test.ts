@@ -167,6 +167,7 @@ describe("an error names the file, the place inside it, and the reason", () => {
       server({ inputMode: "ask" }),
       'mcp.json: mcpServers.a.inputMode: expected one of "refuse", "rerun", "hold"',
     ],
+    [{ ...server({}), inputMode: "hold" }, 'mcp.json: "inputMode" belongs to a server, below mcpServers'],
     [server({ inputmode: "hold" }), did("inputmode", "inputMode")],
     [server({ rerun: true }), 'mcp.json: mcpServers.a.rerun: expected one of "safe", "always"'],
     [server({ cacheTtlMs: -1 }), "mcp.json: mcpServers.a.cacheTtlMs: expected 0 milliseconds or more"],

@@ -158,6 +158,13 @@ test("a modern server that sends a request breaks its protocol, and the client i
   }
 });
 
+test("a server that talks instead of answering is stopped, and its talk not gathered", async (t) => {
+  const headers = { "mcp-param-region": "eu" };
+  const { error } = await observe(t, "talks-instead").ask(modernCall("any", {}, { headers }));
+  assert.equal(error?.data?.["reason"], "protocol");
+  assert.match(error.message, /more than 1000 other messages/);
+});
+
 test("a modern client reads every type of result of a modern server", async (t) => {
   const server = observe(t, "modern-retries", MODERN);
   assert.equal((await server.ask(modernCall("strange"))).result?.["resultType"], "task");

@@ -54,6 +54,21 @@ async function failureOf(response: Response): Promise<Failure> {
   return (await response.json()) as Failure;
 }
 
+test("a flood of empty lines stops neither the time limit of its request nor other requests", async (t) => {
+  const flooding = setUp(t, "floods-lines", { requestTimeoutMs: 500 });
+  const startedAt = performance.now();
+  const flooded = flooding.send(call("any"));
+  const { send } = setUp(t, "counter");
+  const answers = [await send(call("count")), await send(call("count"))];
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200],
+  );
+  assert.equal((await failureOf(await flooded)).error?.data?.reason, "timeout");
+  const tookMs = performance.now() - startedAt;
+  assert.ok(tookMs < 5000, `${tookMs} milliseconds`);
+});
+
 test("a line that is too long ends the server with a protocol error", async (t) => {
   const { send, token } = setUp(t, "oversized", { maxMessageBytes: 1024 ** 2 });
   const { error } = await failureOf(await send(call("any")));
