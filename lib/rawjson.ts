@@ -30,12 +30,6 @@ export function members(text: string): Member[] {
   return found;
 }
 
-/** A key that stands more than once in the object that the text holds. */
-export function repeatedKey(text: string): string | undefined {
-  const seen = new Set<string>();
-  return members(text).find(({ key }) => seen.size === seen.add(key).size)?.key;
-}
-
 /** The elements of the array that the text holds, each as its own text. */
 export function elements(text: string): string[] {
   return elementSpans(text).map(({ start, end }) => text.slice(start, end));

@@ -27,7 +27,7 @@ export async function* asked(
   const { conversation, era } = openedOf(all).opened;
   if (era === "modern") throw serverAsked(message, all);
   // Awaited: a server that asks without end and never reads would fill our memory with answers.
-  if (message.value.method === "ping") return void (await conversation.send(refusalOf(message)));
+  if (message.value.method === "ping") return conversation.send(refusalOf(message));
   const question = admitted(message, all);
   if (!("refusal" in question)) return yield* ask(question, all);
   all.missed = merged(all.missed, question.missing);

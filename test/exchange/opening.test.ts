@@ -96,8 +96,10 @@ test("what one client says of itself is no part of the probe", async (t) => {
   const server = observe(t, "counter");
   await server.ask(modern("tools/list", {}, { capabilities: { roots: {} } }));
   const [probe] = server.received();
-  const { "io.modelcontextprotocol/clientInfo": clientInfo } = (probe?.["params"] as { _meta: Params })._meta;
-  assert.deepEqual(clientInfo, { name: "mcp-mayfly", version: "0.1.0" });
+  const params = probe?.["params"] as { readonly _meta: Params } | undefined;
+  const said = params?._meta ?? {};
+  assert.deepEqual(said["io.modelcontextprotocol/clientInfo"], { name: "mcp-mayfly", version: "0.1.0" });
+  assert.deepEqual(said["io.modelcontextprotocol/clientCapabilities"], {});
 });
 
 test("a server that has been replaced is asked anew", async (t) => {

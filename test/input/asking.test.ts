@@ -61,8 +61,9 @@ for (const [mode, options] of [
     test("sees the tools that a server has for clients like it", async (t) => {
       const server = observe(t, "legacy-asks", options);
       await server.ask(modern("tools/list", {}, ASKED));
-      const [sent] = server.received().filter(({ method }) => method === "initialize");
-      assert.deepEqual((sent?.["params"] as Params)["capabilities"], CAPABILITIES);
+      const sent = server.received().find(({ method }) => method === "initialize");
+      const params = sent?.["params"] as { readonly capabilities: Params } | undefined;
+      assert.deepEqual(params?.capabilities, CAPABILITIES);
     });
 
     test("is asked by a legacy server, as a modern server would ask", async (t) => {
