@@ -6,7 +6,7 @@ import { checkToolHeaders } from "./request/headers.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";
-import { inputFor } from "./input/policy.ts";
+import { REFUSE, inputFor } from "./input/policy.ts";
 import type { Asking } from "./input/policy.ts";
 import { idOf } from "./jsonrpc.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
@@ -73,7 +73,7 @@ async function runRequests(
   const order = orderFor(requests, client, input, server, caller, host);
   if (!waiting) return start(order, exchange, caller, host, session);
   const lifetime = lifetimeFor(order, caller, host);
-  const replies = resume(waiting.resumed, order, lifetime, conversationOptions(order, host));
+  const replies = resume(waiting.resumed, order, lifetime);
   return { replies: logged(replies, order, lifetime, host), lifetime };
 }
 
@@ -100,7 +100,7 @@ async function runListen(
   if (!caller.stream) throw new MayflyError("NOT_ACCEPTABLE");
   if (host.listen === "acknowledge") return { replies: acknowledge(request) };
   const release = host.places.take();
-  const order = orderFor([request], client, { kind: "refuse", asks: false }, server, caller, host);
+  const order = orderFor([request], client, REFUSE, server, caller, host);
   try {
     const run = await start(order, listen, caller, host);
     return { ...run, replies: releasing(run.replies, release) };
@@ -149,7 +149,7 @@ export async function probe(
   const text = initializeText(id, handshake);
   const value: RequestValue = { id, method: "initialize" };
   const client = { era: "legacy", handshake } as const;
-  const order = orderFor([{ text, value }], client, { kind: "refuse", asks: false }, server, caller, host);
+  const order = orderFor([{ text, value }], client, REFUSE, server, caller, host);
   const { replies } = await start(order, exchange, caller, host);
   let last: Reply | undefined;
   for await (const reply of replies) last = reply;

@@ -3,7 +3,6 @@ import type { MayflyError } from "../errors.ts";
 import { idOf } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import { LineTooLong } from "../lines.ts";
-import type { Logger } from "../logger.ts";
 import type { Reply } from "./order.ts";
 import { lineTooLong } from "../reasons.ts";
 import { mask } from "../secrets.ts";
@@ -24,10 +23,10 @@ export function abandon({ turns, current, lifetime, held }: Exchange): void {
 }
 
 /** Whatever went wrong is the answer to every request that has none. Nobody is answered who has gone. */
-export function* fail(error: unknown, all: Exchange, logger: Logger): Generator<Reply, void, void> {
+export function* fail(error: unknown, all: Exchange): Generator<Reply, void, void> {
   const failure = failureOf(error, all);
   if (!failure) return;
-  if (failure.reason !== undefined || failure.code === "INTERNAL") report(failure, all, logger);
+  if (failure.reason !== undefined || failure.code === "INTERNAL") report(failure, all);
   finish(all);
   for (const request of all.unanswered) {
     const text = errorText(failure, idOf(request));
@@ -56,7 +55,7 @@ function statusOf({ reason, status }: MayflyError, method: string, { order }: Ex
 }
 
 /** When the process is gone: only then its last words are complete. */
-function report(failure: MayflyError, { current, order: { server } }: Exchange, logger: Logger): void {
+function report(failure: MayflyError, { current, logger, order: { server } }: Exchange): void {
   const process = current?.process;
   void (process?.gone ?? Promise.resolve()).then(() => {
     const stderr = mask(process?.child.stderrTail() ?? "", server.secrets);

@@ -9,7 +9,7 @@ import { errorCode } from "../eras/error-up.ts";
 import { crosses } from "../eras/notification-up.ts";
 import { requestText } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
-import { METHOD_NOT_FOUND, MayflyError, errorText } from "../errors.ts";
+import { INVALID_PARAMS, METHOD_NOT_FOUND, MayflyError, UNSUPPORTED_VERSION, errorText } from "../errors.ts";
 import { notComplete } from "../input/input-required.ts";
 import { isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
@@ -21,7 +21,15 @@ import type { Order, Reply } from "./order.ts";
 import { checkParameters, isWrapped, mustNotRepeat, refuseForeignState } from "./precautions.ts";
 import type { OwnProcess } from "../processes.ts";
 import { isObjectText, memberText } from "../rawjson.ts";
-import { answerRequest, limitTime, methodsOf, openedOf, renamedProgress, takeTurn } from "./turns.ts";
+import {
+  answerRequest,
+  cellFor,
+  limitTime,
+  methodsOf,
+  openedOf,
+  renamedProgress,
+  takeTurn,
+} from "./turns.ts";
 import type { Exchange, Turn } from "./turns.ts";
 
 type Replies = AsyncGenerator<Reply, void, void>;
@@ -45,7 +53,7 @@ export async function* exchange(
   options: ConversationOptions,
 ): Replies {
   const all = begin(order, processes, lifetime, options);
-  yield* guarded(all, options, async function* () {
+  yield* guarded(all, async function* () {
     await open(all);
     if (!isHandshake(order)) limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
     for (const request of order.requests) yield* sendDown(request, all);
@@ -54,29 +62,23 @@ export async function* exchange(
 }
 
 /** Goes on with a process that has waited for the client's answers, which are in the order's request. */
-export async function* resume(
-  waiting: Exchange,
-  order: Order,
-  lifetime: Lifetime,
-  options: ConversationOptions,
-): Replies {
-  const unanswered = new Set(order.requests);
-  const all: Exchange = { ...waiting, order, lifetime, held: false, askAt: undefined, unanswered };
-  yield* guarded(all, options, async function* () {
-    if (waiting.current) attach(all, waiting.current);
+export async function* resume(all: Exchange, order: Order, lifetime: Lifetime): Replies {
+  Object.assign(all, { order, lifetime, held: false, askAt: undefined, unanswered: new Set(order.requests) });
+  yield* guarded(all, async function* () {
+    if (all.current) attach(all, all.current);
     limitTime(all, order.server.requestTimeoutMs, "REQUEST_TIMEOUT");
     continueHeld(all);
     yield* untilAnswered(all);
   });
 }
 
-export async function* guarded(all: Exchange, { logger }: ConversationOptions, work: () => Replies): Replies {
+export async function* guarded(all: Exchange, work: () => Replies): Replies {
   // Also while nobody pulls: a slow client that goes away must not keep the process.
   const unlisten = onAbort(all.lifetime.signal, () => abandon(all));
   try {
     yield* work();
   } catch (error) {
-    yield* fail(error, all, logger);
+    yield* fail(error, all);
   } finally {
     unlisten();
     all.release();
@@ -145,7 +147,7 @@ async function open(all: Exchange): Promise<void> {
 
 /** The level that a modern request asks for, for a server that keeps one. Its answer is for nobody. */
 function setLogLevel(all: Exchange): void {
-  const { conversation, initialized } = openedOf(all).opened;
+  const { conversation, initialized } = openedOf(all);
   const { logLevel: level } = all.order.client;
   if (level === undefined || initialized === undefined || !hasLogging(initialized)) return;
   const id = `mayfly-${randomUUID()}`;
@@ -176,7 +178,7 @@ function stageOf({ order, start, logger }: Exchange): Stage {
 }
 
 function* sendDown(request: Message<RequestValue>, all: Exchange): Generator<Reply, void, void> {
-  const down = openedOf(all).cell.request(request);
+  const down = cellFor(all).request(request);
   if ("send" in down) takeTurn(all, request, down.send);
   else yield answerRequest(all, request, down.answer);
 }
@@ -193,7 +195,7 @@ async function* untilAnswered(all: Exchange): Replies {
 
 /** @returns undefined when it is time to ask the client */
 async function nextMessage(all: Exchange): Promise<Message | undefined> {
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   const method = methodsOf(all);
   if (all.open.length === 0) {
     all.askAt = undefined;
@@ -209,7 +211,7 @@ const COLLECT_MS = 20;
 
 function* noted(message: Message<NotificationValue>, all: Exchange): Generator<Reply, void, void> {
   const { client } = all.order;
-  const { era } = openedOf(all).opened;
+  const { era } = openedOf(all);
   const listener = { client: client.era, server: era, logLevel: client.logLevel };
   const text = crosses(message.value, listener) ? renamedProgress(all, message) : undefined;
   if (text !== undefined) yield { kind: "notification", text };
@@ -220,7 +222,7 @@ async function* answered(message: Message<ResponseValue>, all: Exchange): Replie
   if (!turn) return;
   all.turns.delete(message.value.id);
   remember(turn.request, message.value, all);
-  if (openedOf(all).opened.era === "modern" && resultTypeOf(message.value.result) !== "complete") {
+  if (openedOf(all).era === "modern" && resultTypeOf(message.value.result) !== "complete") {
     yield* notComplete(turn, message, all);
   } else if (isRefusedHandshake(turn, message, all)) yield* answerRefused(turn, message, all);
   else yield await finalAnswer(turn, message, all);
@@ -229,7 +231,7 @@ async function* answered(message: Message<ResponseValue>, all: Exchange): Replie
 async function finalAnswer(turn: Turn, message: Message<ResponseValue>, all: Exchange): Promise<Reply> {
   if (hasFailedForLack(message.value, all)) return answerRequest(all, turn.request, capabilityMissing(all));
   const wrapped = await isWrapped(turn.request, message.value, all);
-  return answerRequest(all, turn.request, openedOf(all).cell.response(turn.request, message, wrapped));
+  return answerRequest(all, turn.request, cellFor(all).response(turn.request, message, wrapped));
 }
 
 /** A server that could do without the answer has a result all the same. */
@@ -246,15 +248,13 @@ function capabilityMissing({ missed }: Exchange): string {
 
 /** What an answer tells about the server, for the requests to come. */
 function remember({ value }: Message<RequestValue>, { result, error }: ResponseValue, all: Exchange): void {
-  const { era } = openedOf(all).opened;
+  const { era } = openedOf(all);
   const { tools, eras } = all.order.server;
   if (error === undefined && value.method === "tools/list") tools.learn(result);
   if (error === undefined && value.method === "initialize" && era === "legacy") eras.learn({ legacy: true });
   // It was modern once, and has been replaced since.
   if (era === "modern" && isNoModernError(value.method, error)) eras.forget();
 }
-
-const [UNSUPPORTED_VERSION, INVALID_PARAMS] = [-32022, -32602];
 
 /** A modern server knows the version that it was asked in, and answers lists and its own discovery. */
 function isNoModernError(method: string, error: unknown): boolean {
@@ -267,12 +267,12 @@ function isNoModernError(method: string, error: unknown): boolean {
 
 /** A client's own initialize request, refused by a server that may be modern. */
 function isRefusedHandshake({ request }: Turn, { value }: Message<ResponseValue>, all: Exchange): boolean {
-  const isLegacy = openedOf(all).opened.era === "legacy";
+  const isLegacy = openedOf(all).era === "legacy";
   return isLegacy && request.value.method === "initialize" && value.error !== undefined;
 }
 
 async function* answerRefused(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   try {
     all.opened = await openAfterRefusal(stageOf(all), conversation, message.value.error);
   } catch (error) {

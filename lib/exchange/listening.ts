@@ -12,7 +12,7 @@ import type { Lifetime } from "../lifetime.ts";
 import type { Order, Reply } from "./order.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import { serverAsked } from "../input/asking.ts";
-import { answerRequest, openedOf, takeTurn } from "./turns.ts";
+import { answerRequest, cellFor, openedOf, takeTurn } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
 /** `subscriptions/listen`. Source: 2026-07-28/basic/patterns/subscriptions. */
@@ -48,7 +48,7 @@ export async function* listen(
   const all = begin(order, processes, lifetime, options);
   const [request] = order.requests;
   if (!request) return;
-  yield* guarded(all, options, async function* () {
+  yield* guarded(all, async function* () {
     all.opened = await openServer(all);
     if (all.opened.era === "modern") yield* passOn(request, all);
     else yield* translate(request, all);
@@ -57,7 +57,7 @@ export async function* listen(
 
 /** A modern server tags its notifications itself. */
 async function* passOn(request: Message<RequestValue>, all: Exchange): Replies {
-  const down = openedOf(all).cell.request(request);
+  const down = cellFor(all).request(request);
   takeTurn(all, request, "send" in down ? down.send : request.text);
   let isOpen = false;
   for await (const message of messagesUntilEnd(all, () => isOpen)) {
@@ -79,7 +79,7 @@ async function* translate(request: Message<RequestValue>, all: Exchange): Replie
   all.stopTimer();
   yield acknowledgement(request, agreed);
   for await (const message of messagesUntilEnd(all, () => true)) {
-    if (isRequest(message)) await openedOf(all).opened.conversation.send(refusalOf(message));
+    if (isRequest(message)) await openedOf(all).conversation.send(refusalOf(message));
     else if (isNotification(message) && isWanted(message.value, agreed)) yield tagged(message, request);
   }
   yield answerRequest(all, request, gracefulEnd(request));
@@ -87,7 +87,7 @@ async function* translate(request: Message<RequestValue>, all: Exchange): Replie
 
 /** @param isOpen whether the client has been told that it is subscribed: only then an end can be graceful */
 async function* messagesUntilEnd(all: Exchange, isOpen: () => boolean): AsyncGenerator<Message, void, void> {
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   for (;;) {
     try {
       yield await conversation.next(LISTEN);
@@ -106,7 +106,7 @@ const LISTS = {
 
 /** @returns what the server can tell of what the client wants to hear */
 async function subscribe(wanted: Filter, all: Exchange): Promise<Filter> {
-  const { capabilities } = Object(JSON.parse(openedOf(all).opened.initialized ?? "{}")) as {
+  const { capabilities } = Object(JSON.parse(openedOf(all).initialized ?? "{}")) as {
     capabilities?: unknown;
   };
   const lists = Object.entries(LISTS).filter(
@@ -126,7 +126,7 @@ function can(capabilities: unknown, name: string, what: string): boolean {
 }
 
 async function subscribedOf(uris: readonly string[], all: Exchange): Promise<string[]> {
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   const agreed: string[] = [];
   for (const uri of uris) {
     const textFor = (id: string): string => requestText(id, "resources/subscribe", JSON.stringify({ uri }));

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Answer, Conversation } from "./conversation.ts";
 import { errorCode } from "../eras/error-up.ts";
 import { modernRequestText } from "../eras/request-down.ts";
-import { METHOD_NOT_FOUND, MayflyError } from "../errors.ts";
+import { METHOD_NOT_FOUND, MayflyError, UNSUPPORTED_VERSION } from "../errors.ts";
 import { INITIALIZED_TEXT, anonymousHandshake, initializeText } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
 import { isObject } from "../jsonrpc.ts";
@@ -140,8 +140,6 @@ function verdictOf({ text, result, error }: Answer, conversation: Conversation):
   }
   return { conversation, era: "modern", discovered: memberText(text, "result") ?? "{}" };
 }
-
-const UNSUPPORTED_VERSION = -32022;
 
 function namesModernVersion(error: unknown): boolean {
   if (errorCode(error) !== UNSUPPORTED_VERSION || !isObject(error)) return false;

@@ -19,7 +19,7 @@ import type { Exchange } from "./turns.ts";
  */
 export function refuseForeignState(all: Exchange): void {
   const { client, requests, input } = all.order;
-  if (client.era === "legacy" || openedOf(all).opened.era === "modern") return;
+  if (client.era === "legacy" || openedOf(all).era === "modern") return;
   const isOurs = input.kind === "rerun" && !input.rerun.foreign;
   const carriesState = requests.some(
     ({ value }) => mayBeAsked(value.method) && value.params?.["requestState"] !== undefined,
@@ -32,7 +32,7 @@ export async function mustNotRepeat(all: Exchange): Promise<boolean> {
   const { input, server, client, requests } = all.order;
   const [request] = requests;
   if (input.kind !== "rerun" || input.rerun.continued || server.rerun === "always") return false;
-  if (openedOf(all).opened.era === "modern" || request?.value.method !== "tools/call") return false;
+  if (openedOf(all).era === "modern" || request?.value.method !== "tools/call") return false;
   if (!INPUT_CAPABILITIES.some((name) => client.handshake.capabilities[name] !== undefined)) return false;
   return (await toolOf(request, all))?.repeatable !== true;
 }
@@ -58,7 +58,7 @@ export async function isWrapped(
   { result }: ResponseValue,
   all: Exchange,
 ): Promise<boolean> {
-  const isOldNew = all.order.client.era === "legacy" && openedOf(all).opened.era === "modern";
+  const isOldNew = all.order.client.era === "legacy" && openedOf(all).era === "modern";
   // Any other structured content is no object, and shows by itself that the schema was wrapped.
   const isObjectContent = isObject(result) && isObject(result["structuredContent"]);
   if (!isOldNew || request.value.method !== "tools/call" || !isObjectContent) return false;
@@ -89,7 +89,7 @@ async function toolOf(request: Message<RequestValue>, all: Exchange): Promise<Kn
 }
 
 async function listTools(all: Exchange, cursor: unknown): Promise<Answer> {
-  const { conversation, era } = openedOf(all).opened;
+  const { conversation, era } = openedOf(all);
   const params = JSON.stringify({ cursor });
   const textFor = (id: string): string =>
     era === "modern"

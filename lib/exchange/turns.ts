@@ -31,7 +31,10 @@ export interface Turn {
   readonly retries: number;
 }
 
-/** What the steps of an exchange share. It changes as processes start and requests are answered. */
+/**
+ * What the steps of an exchange share. It changes as processes start and requests are answered; under `hold` it takes
+ * on one POST after another, as long as its process lives.
+ */
 export interface Exchange {
   order: Order;
   lifetime: Lifetime;
@@ -41,7 +44,7 @@ export interface Exchange {
   current: Conversation | undefined;
   opened: Opened | undefined;
   /** Requests of the client that have no answer. */
-  readonly unanswered: Set<Message<RequestValue>>;
+  unanswered: Set<Message<RequestValue>>;
   /** By the id that the server knows. */
   readonly turns: Map<RequestId, Turn>;
   /** Questions of the server that wait for the client's next POST. */
@@ -67,10 +70,15 @@ export interface Exchange {
   release: () => void;
 }
 
-/** What answers requests, once a process is open. */
-export function openedOf({ opened, order }: Exchange): { readonly opened: Opened; readonly cell: Cell } {
+/** The process that answers requests, once it is ready for them. */
+export function openedOf({ opened }: Exchange): Opened {
   if (!opened) throw new MayflyError("INTERNAL");
-  return { opened, cell: cellOf(order, opened) };
+  return opened;
+}
+
+/** How requests go down to that process, and answers come up. */
+export function cellFor(all: Exchange): Cell {
+  return cellOf(all.order, openedOf(all));
 }
 
 /** Names what the server has not answered, for errors and logs. */
@@ -91,7 +99,7 @@ export function takeTurn(all: Exchange, request: Message<RequestValue>, sent: st
   const [serverToken, clientToken] = [sent, request.text].map(progressToken);
   const turn = { request, serverId, serverToken, clientToken, retries };
   all.turns.set(JSON.parse(serverId) as RequestId, turn);
-  void openedOf(all).opened.conversation.send(sent);
+  void openedOf(all).conversation.send(sent);
 }
 
 /** @returns the raw token, undefined without one */

@@ -11,7 +11,7 @@ import type { Question, Refusal } from "./questions.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import { relay } from "./relaying.ts";
 import { inputResponsesOf } from "./rerun.ts";
-import { answerRequest, openedOf, progressToken, takeTurn } from "../exchange/turns.ts";
+import { answerRequest, cellFor, openedOf, progressToken, takeTurn } from "../exchange/turns.ts";
 import type { Exchange, Turn } from "../exchange/turns.ts";
 
 /** Questions of a legacy server to its client, in each input mode. */
@@ -24,7 +24,7 @@ export async function* asked(
   message: Message<RequestValue>,
   all: Exchange,
 ): AsyncGenerator<Reply, void, void> {
-  const { conversation, era } = openedOf(all).opened;
+  const { conversation, era } = openedOf(all);
   if (era === "modern") throw serverAsked(message, all);
   // Awaited: a server that asks without end and never reads would fill our memory with answers.
   if (message.value.method === "ping") return conversation.send(refusalOf(message));
@@ -57,7 +57,7 @@ function admitted(message: Message<RequestValue>, { order, open, relayed }: Exch
 
 function* ask(question: Question, all: Exchange): Generator<Reply, void, void> {
   const { input } = all.order;
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   const recorded = input.kind === "rerun" ? input.rerun.answerTo(question) : undefined;
   if (recorded !== undefined) void conversation.send(resultText(question.message, recorded));
   else if (input.kind !== "relay") all.open = [...all.open, question];
@@ -72,7 +72,7 @@ function* ask(question: Question, all: Exchange): Generator<Reply, void, void> {
 /** The open questions as the result of the client's request, which is over with that; its retry brings the answers. */
 export function suspend(all: Exchange): Reply {
   const [turn] = all.turns.values();
-  const { initialized = "{}" } = openedOf(all).opened;
+  const { initialized = "{}" } = openedOf(all);
   const requests = Object.entries(named(all.open)).map(([key, question]): [string, string] => [
     key,
     inputRequestText(question),
@@ -138,14 +138,14 @@ export function continueHeld(all: Exchange): void {
 /** A modern server gets its own state back, in place of the handle. */
 function sendRetry(request: Message<RequestValue>, all: Exchange): void {
   const text = withRequestState(request.text, all.serverState);
-  const down = openedOf(all).cell.request({ ...request, text });
+  const down = cellFor(all).request({ ...request, text });
   if ("send" in down) takeTurn(all, request, down.send);
 }
 
 /** Gives the server the answers that a retry brings; what has none is asked again. */
 function answerOpen(all: Exchange, request: Message<RequestValue>): void {
   const answers = inputResponsesOf(request);
-  const { conversation } = openedOf(all).opened;
+  const { conversation } = openedOf(all);
   const rest = Object.entries(named(all.open)).filter(([key, { message }]) => {
     const answer = answers(key);
     if (answer !== undefined) void conversation.send(resultText(message, answer));

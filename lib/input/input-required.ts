@@ -128,7 +128,7 @@ function withElicitationId(params: string): string {
 
 /** Nobody would hear the answers. */
 async function deathOf(all: Exchange): Promise<never> {
-  const { process } = openedOf(all).opened.conversation;
+  const { process } = openedOf(all).conversation;
   await process.child.exited;
   throw await earlyEnd(process.child, all.order.server, methodsOf(all));
 }

@@ -19,7 +19,7 @@ export interface Asking {
   readonly stream: boolean;
 }
 
-const REFUSE: Input = { kind: "refuse", asks: false };
+export const REFUSE: Input = { kind: "refuse", asks: false };
 const PASS: Input = { kind: "pass", asks: false };
 
 /**
