@@ -2,7 +2,7 @@ import type { ConversationOptions } from "./exchange/conversation.ts";
 import { MayflyError, errorText } from "./errors.ts";
 import { exchange, resume } from "./exchange/exchange.ts";
 import type { ProcessSource } from "./exchange/exchange.ts";
-import { checkToolHeaders } from "./request/headers.ts";
+import { checkToolHeaders } from "./request/header-parameters.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";

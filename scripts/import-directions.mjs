@@ -46,7 +46,7 @@ const LAYERS = [
   ],
   ["lib/processes.ts", "lib/reasons.ts", "lib/servers.ts"],
   ["lib/child.ts", "lib/exchange/initialize.ts", "lib/exchange/tool-memory.ts", "lib/input/questions.ts"],
-  ["lib/eras/*", "lib/request/headers.ts"],
+  ["lib/eras/*", "lib/request/header-parameters.ts", "lib/request/headers.ts"],
   [
     "lib/cancellations.ts",
     "lib/capacity.ts",

@@ -1,6 +1,7 @@
 import { isObject } from "../jsonrpc.ts";
 import { deleteMember, elementSpans, memberText, members } from "../rawjson.ts";
 import type { Member, Span } from "../rawjson.ts";
+import { HOLDS_DATA, HOLDS_NAMED } from "./json-schema.ts";
 
 /**
  * Output schemas for legacy clients, who know objects only.
@@ -55,17 +56,6 @@ interface Moved extends Span {
   readonly text: string;
 }
 
-/** Members that hold data, in which a `$ref` is no reference. */
-const DATA = new Set(["const", "enum", "default", "examples", "required", "dependentRequired"]);
-/** Members that hold schemas by names of the author's, which may be those of keywords. */
-const NAMED = new Set([
-  "properties",
-  "patternProperties",
-  "$defs",
-  "definitions",
-  "dependentSchemas",
-  "dependencies",
-]);
 const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 
 /** Where the references of the root's own base stand, from the first to the last. */
@@ -76,8 +66,8 @@ function* referencesIn(part: Part): Generator<Moved, void, void> {
   if (opening !== "{" || (part.depth > 0 && hasOwnBase(part.text))) return;
   for (const member of members(part.text)) {
     if (REFERENCES.has(member.key)) yield* rootReference(part, member);
-    else if (NAMED.has(member.key)) yield* referencesInNamed(inner(part, member));
-    else if (!DATA.has(member.key)) yield* referencesIn(inner(part, member));
+    else if (HOLDS_NAMED.has(member.key)) yield* referencesInNamed(inner(part, member));
+    else if (!HOLDS_DATA.has(member.key)) yield* referencesIn(inner(part, member));
   }
 }
 

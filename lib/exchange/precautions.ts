@@ -3,7 +3,7 @@ import { INPUT_CAPABILITIES } from "../eras/names.ts";
 import { modernRequestText, requestText } from "../eras/request-down.ts";
 import { handshakeFor } from "./cells.ts";
 import { MayflyError } from "../errors.ts";
-import { checkToolHeaders, hasParameterHeaders } from "../request/headers.ts";
+import { checkToolHeaders, hasParameterHeaders } from "../request/header-parameters.ts";
 import { isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { mayBeAsked } from "../input/questions.ts";

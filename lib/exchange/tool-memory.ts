@@ -1,6 +1,6 @@
 import { needsWrapping } from "../eras/output-schema.ts";
-import { headerParameters } from "../request/headers.ts";
-import type { HeaderParameter } from "../request/headers.ts";
+import { headerParameters } from "../request/header-parameters.ts";
+import type { HeaderParameter } from "../request/header-parameters.ts";
 import { isObject } from "../jsonrpc.ts";
 
 /** What must be known about a tool before, or after, it is called. */

@@ -8,10 +8,8 @@ import {
   checkParameterHeaders,
   hasParameterHeaders,
   headerParameters,
-  headerValue,
-  nameOf,
-  versionOf,
-} from "../../lib/request/headers.ts";
+} from "../../lib/request/header-parameters.ts";
+import { headerValue, nameOf, versionOf } from "../../lib/request/headers.ts";
 import { always } from "../support/texts.ts";
 
 type Values = Readonly<Record<string, string>>;
