@@ -15,8 +15,10 @@ import { until, within } from "./support/deadline.ts";
 import { readAll, readEvents } from "./support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "./support/files.ts";
 import { bigText, fixture } from "./support/fixture.ts";
+import { modern, modernCall } from "./support/modern.ts";
 import { descriptorsOf, isAlive, processesWith, waitUntilGone, zombiesOf } from "./support/processes.ts";
 import { call, post } from "./support/rpc.ts";
+import type { Post } from "./support/rpc.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
@@ -25,6 +27,10 @@ const NAMES = [
   "counter",
   "crashes-in-call",
   "ignores-sigterm",
+  "legacy-asks",
+  "legacy-exits-on-discover",
+  "legacy-watches",
+  "modern-only",
   "progress",
   "silent",
   "silent-in-call",
@@ -48,6 +54,7 @@ interface Adapter {
   readonly folder: string;
   readonly tokens: Readonly<Record<Name, string>>;
   readonly send: (name: Name, body: object, signal?: AbortSignal) => Promise<Response>;
+  readonly sendPost: (name: Name, init: Post, signal?: AbortSignal) => Promise<Response>;
   /** Resolves when no server is left. */
   quiet(withinMs?: number): Promise<void>;
   /** The entries of its TMPDIR. */
@@ -55,7 +62,10 @@ interface Adapter {
 }
 
 interface Answer {
-  readonly result?: { readonly content: readonly { readonly text: string }[] };
+  readonly result?: {
+    readonly content: readonly { readonly text: string }[];
+    readonly requestState?: string;
+  };
   readonly error?: { readonly data?: { readonly reason?: string } };
 }
 
@@ -83,7 +93,8 @@ async function startAdapter(t: TestContext): Promise<Adapter> {
   await writeFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers), default: "counter" }));
   // A HOME that cannot be written makes Mayfly give every server one in TMPDIR: there is something to remove.
   const env = { ...process.env, TMPDIR: temporary, HOME: join(folder, "no-home") };
-  const child = spawn(process.execPath, [MAIN, "--config", config, "--port", "0", "--max-processes", "32"], {
+  const options = ["--config", config, "--port", "0", "--max-processes", "32", "--input-mode", "hold"];
+  const child = spawn(process.execPath, [MAIN, ...options], {
     env,
     stdio: ["ignore", "pipe", "ignore"],
   });
@@ -98,20 +109,21 @@ async function startAdapter(t: TestContext): Promise<Adapter> {
     await quiet();
   });
   const url = await within(urlIn(child.stdout), WAIT_MS, "the adapter listens");
+  const sendPost: Adapter["sendPost"] = (name, init, signal) =>
+    within(postTo(`${url}/mcp/${name}`, init, signal), WAIT_MS, `an answer of ${name}`);
   return {
     pid: child.pid ?? 0,
     folder,
     tokens,
     quiet,
-    send: (name, body, signal) =>
-      within(postTo(`${url}/mcp/${name}`, body, signal), WAIT_MS, `an answer of ${name}`),
+    send: (name, body, signal) => sendPost(name, post(body), signal),
+    sendPost,
     temporaryFiles: () => readdir(temporary),
   };
 }
 
 /** Not fetch: that keeps connections, also after an abort, and they would count as descriptors left open. */
-function postTo(url: string, body: object, signal?: AbortSignal): Promise<Response> {
-  const { body: text, ...options } = post(body);
+function postTo(url: string, { body: text, ...options }: Post, signal?: AbortSignal): Promise<Response> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { ...options, agent: false, ...(signal && { signal }) }, (incoming) => {
       const { statusCode = 0, headers } = incoming;
@@ -194,6 +206,24 @@ const ANSWERED: Readonly<Record<string, Ending>> = {
   async "an answer, from a server with a child of its own"(adapter) {
     assert.match((await textOf(await adapter.send("spawns-grandchild", call("any")))) ?? "", /^\d+$/);
   },
+  async "an answer to a modern client, from a server of its era"(adapter) {
+    const { result } = await answerOf(await adapter.sendPost("modern-only", modernCall("count")));
+    assert.ok(result);
+  },
+  async "an answer to a modern client, from a server that may not survive the probe"(adapter) {
+    const { result } = await answerOf(await adapter.sendPost("legacy-exits-on-discover", modernCall("echo")));
+    assert.ok(result);
+  },
+  async "an answer of the user, for which the process has waited"(adapter) {
+    const capabilities = { elicitation: {} };
+    const asked = await answerOf(
+      await adapter.sendPost("legacy-asks", modernCall("ask-one", {}, { capabilities })),
+    );
+    const requestState = asked.result?.requestState;
+    const retry = { capabilities, requestState, inputResponses: { q0: { action: "decline" } } };
+    const text = await textOf(await adapter.sendPost("legacy-asks", modernCall("ask-one", {}, retry)));
+    assert.match(text ?? "", /decline/);
+  },
   async "another answer"(adapter) {
     assert.equal(await textOf(await adapter.send("counter", call("count"))), "1");
   },
@@ -212,6 +242,14 @@ const ABANDONED: Readonly<Record<string, Ending>> = {
   },
   async "the client goes while the tool runs"(adapter, index) {
     await abandonCall(adapter, join(adapter.folder, `log-${index}`));
+  },
+  async "the client leaves a subscription"(adapter) {
+    const client = new AbortController();
+    const init = modern("subscriptions/listen", { notifications: { toolsListChanged: true } });
+    const events = readEvents(await adapter.sendPost("legacy-watches", init, client.signal));
+    await within(events.next(), WAIT_MS, "the acknowledgement");
+    client.abort();
+    await assert.rejects(drain(events));
   },
   async "the client goes in the middle of an event stream"(adapter) {
     const client = new AbortController();
