@@ -130,12 +130,12 @@ describe("a wrapped schema", () => {
 
   test("is made in no time of a schema with thousands of references", () => {
     const properties = Object.fromEntries(
-      Array.from({ length: 5000 }, (_, at) => [`p${at}`, { $ref: "#/$defs/n" }]),
+      Array.from({ length: 20_000 }, (_, at) => [`p${at}`, { $ref: "#/$defs/n" }]),
     );
     const before = performance.now();
     wrapSchema(JSON.stringify({ properties }));
     const tookMs = performance.now() - before;
-    assert.ok(tookMs < 500, `${tookMs} milliseconds`);
+    assert.ok(tookMs < 3000, `${tookMs} milliseconds`);
   });
 
   test("is made of a schema that is nested as deep as JSON may be", () => {

@@ -184,11 +184,11 @@ describe("a modern request for a modern server", () => {
   });
 
   test("is edited in no time, however often a capability stands there", () => {
-    const many = `{${'"roots":{},'.repeat(3000)}"a":1}`;
+    const many = `{${'"roots":{},'.repeat(10_000)}"a":1}`;
     const before = performance.now();
     assert.equal(toModernServer(request(many), false), request('{"a":1}'));
     const tookMs = performance.now() - before;
-    assert.ok(tookMs < 500, `${tookMs} milliseconds for 3000 members`);
+    assert.ok(tookMs < 3000, `${tookMs} milliseconds for 10000 members`);
   });
 });
 

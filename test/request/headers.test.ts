@@ -228,13 +228,13 @@ describe("the headers that a tool asks for", () => {
   }
 
   test("are found in a schema that is nested as deep as JSON may be, in time", () => {
-    const depth = 20_000;
+    const depth = 50_000;
     const text = `${'{"properties":{"a":'.repeat(depth)}{}${"}}".repeat(depth)}`;
     const schema: unknown = JSON.parse(text);
     const before = performance.now();
     assert.deepEqual(headerParameters(schema), []);
     const tookMs = performance.now() - before;
-    assert.ok(tookMs < 1000, `${tookMs} milliseconds`);
+    assert.ok(tookMs < 3000, `${tookMs} milliseconds`);
   });
 
   test("are found in a schema of any width", () => {
