@@ -16,11 +16,14 @@ export interface Member extends Span {
   readonly keyStart: number;
 }
 
-/** The members of the object that the text holds, in order, duplicates included. */
-export function members(text: string): Member[] {
+/**
+ * The members of the object that the text holds, in order, duplicates included.
+ * @param limit of the members that are looked for
+ */
+export function members(text: string, limit = Number.POSITIVE_INFINITY): Member[] {
   const found: Member[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
-  while (text[at] === '"') {
+  while (text[at] === '"' && found.length < limit) {
     const keyEnd = endOfString(text, at);
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);

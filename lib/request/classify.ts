@@ -101,7 +101,9 @@ function toMessage(text: string, value: unknown): Message {
 }
 
 function readableId(value: unknown, text: string): string | undefined {
-  return isObject(value) && isRequestId(value["id"]) ? memberText(text, "id") : undefined;
+  if (!isObject(value) || !isRequestId(value["id"])) return undefined;
+  const member = members(text, MAX_MEMBERS).findLast(({ key }) => key === "id");
+  return member && text.slice(member.start, member.end);
 }
 
 /** Members of a message, of its params, or of its _meta. Each is looked at several times. */
@@ -109,20 +111,23 @@ const MAX_MEMBERS = 1000;
 
 /** Programs differ in which one of two equal members counts: the server might run another method than was checked. */
 function flawOfMembers(text: string): string | undefined {
-  const params = memberText(text, "params");
-  const meta = isObjectText(params) ? memberText(params, "_meta") : undefined;
   return (
     flawOfObject(text, MESSAGE_MEMBERS) ??
-    (isObjectText(params) ? flawOfObject(params, PARAMS_MEMBERS) : undefined) ??
-    (isObjectText(meta) ? flawOfObject(meta, []) : undefined)
+    flawOfMember(text, "params", PARAMS_MEMBERS) ??
+    flawOfMember(memberText(text, "params"), "_meta", [])
   );
+}
+
+function flawOfMember(text: string | undefined, key: string, known: readonly string[]): string | undefined {
+  const member = isObjectText(text) ? memberText(text, key) : undefined;
+  return isObjectText(member) ? flawOfObject(member, known) : undefined;
 }
 
 const MESSAGE_MEMBERS = ["jsonrpc", "id", "method", "params"];
 const PARAMS_MEMBERS = ["name", "uri", "arguments", "_meta"];
 
 function flawOfObject(text: string, known: readonly string[]): string | undefined {
-  const keys = members(text).map(({ key }) => key);
+  const keys = members(text, MAX_MEMBERS + 1).map(({ key }) => key);
   if (keys.length > MAX_MEMBERS) return `an object has more than ${MAX_MEMBERS} members`;
   const seen = new Set<string>();
   const repeated = keys.find((key) => seen.size === seen.add(key).size);
