@@ -3,9 +3,9 @@ const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
-const INTERNAL_ERROR = -32603;
-const HEADER_MISMATCH = -32020;
-const MISSING_CAPABILITY = -32021;
+export const INTERNAL_ERROR = -32603;
+export const HEADER_MISMATCH = -32020;
+export const MISSING_CAPABILITY = -32021;
 export const UNSUPPORTED_VERSION = -32022;
 
 /** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */

@@ -1,6 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
-import { elements, memberText } from "./rawjson.ts";
+import { elements, isObjectText, memberText } from "./rawjson.ts";
 
 /** One JSON-RPC message: the text that travels, and a parsed copy to route by. */
 export interface Message<Value extends MessageValue = MessageValue> {
@@ -42,6 +42,12 @@ export function isResponse(message: Message): message is Message<ResponseValue> 
 /** The id as its sender wrote it. */
 export function idOf({ text }: Message<RequestValue>): string {
   return memberText(text, "id") ?? "";
+}
+
+/** The params of a message as text: those of an object that has none are empty. */
+export function paramsText(text: string): string {
+  const params = memberText(text, "params");
+  return isObjectText(params) ? params : "{}";
 }
 
 /** Why a parsed value is not a JSON-RPC message of MCP, or undefined if it is one. Source: 2025-11-25/basic, Messages. */

@@ -58,10 +58,11 @@ export function memberText(text: string, key: string): string | undefined {
 
 /** The object with one member replaced, or added at its end. */
 export function setMember(text: string, key: string, value: string): string {
-  const member = members(text).findLast((candidate) => candidate.key === key);
+  const all = members(text);
+  const member = all.findLast((candidate) => candidate.key === key);
   if (member) return text.slice(0, member.start) + value + text.slice(member.end);
   const close = text.lastIndexOf("}");
-  const comma = members(text).length > 0 ? "," : "";
+  const comma = all.length > 0 ? "," : "";
   return `${text.slice(0, close)}${comma}${JSON.stringify(key)}:${value}${text.slice(close)}`;
 }
 

@@ -1,6 +1,5 @@
 import { errorText } from "./errors.ts";
 import type { MayflyError } from "./errors.ts";
-
 import { onOneLine } from "./jsonrpc.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";

@@ -1,4 +1,5 @@
 import type { ConversationOptions } from "./exchange/conversation.ts";
+import { LISTEN } from "./eras/names.ts";
 import { MayflyError, errorText } from "./errors.ts";
 import { exchange, resume } from "./exchange/exchange.ts";
 import type { ProcessSource } from "./exchange/exchange.ts";
@@ -12,7 +13,7 @@ import { idOf } from "./jsonrpc.ts";
 import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
-import { LISTEN, acknowledge, listen } from "./exchange/listening.ts";
+import { acknowledge, listen } from "./exchange/listening.ts";
 import { shortened } from "./logger.ts";
 import type { Client, Input, Order, Outcome, Reply } from "./exchange/order.ts";
 import type { Incoming } from "./request/classify.ts";

@@ -1,13 +1,18 @@
-import { METHOD_NOT_FOUND } from "../errors.ts";
+import {
+  HEADER_MISMATCH,
+  INTERNAL_ERROR,
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  MISSING_CAPABILITY,
+  UNSUPPORTED_VERSION,
+} from "../errors.ts";
 import { isObject } from "../jsonrpc.ts";
 import { setMember } from "../rawjson.ts";
 
 /** Error objects on their way to a client of the other era, as text. Pure: only codes change. */
 
-const INVALID_PARAMS = -32602;
-const INTERNAL_ERROR = -32603;
-/** HeaderMismatch, MissingRequiredClientCapability, UnsupportedProtocolVersion. Source: 2026-07-28/basic, Error Codes. */
-const MODERN_CODES: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
+/** Source: 2026-07-28/basic, Error Codes. */
+const MODERN_CODES: ReadonlySet<number> = new Set([HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION]);
 /** Resource not found, of 2025-11-25 and before. Source: 2026-07-28/basic, Error Codes. */
 const RESOURCE_NOT_FOUND = -32002;
 /** URL elicitation required, of 2025-11-25 only. Source: 2025-11-25/client/elicitation. */

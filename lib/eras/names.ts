@@ -27,6 +27,9 @@ export const CACHEABLE: ReadonlySet<string> = new Set([
 /** Methods that may be answered with `input_required`. Source: 2026-07-28/basic/patterns/mrtr, Supported Requests. */
 export const MULTI_ROUND_TRIP: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
+/** Source: 2026-07-28/basic/patterns/subscriptions. */
+export const LISTEN = "subscriptions/listen";
+
 /** Log levels from the lowest up. Source: 2026-07-28/server/utilities/logging, Log Levels. */
 export const LOG_LEVELS = [
   "debug",

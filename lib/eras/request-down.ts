@@ -1,7 +1,8 @@
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js";
 
+import { paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { compact, deleteMember, isObjectText, memberText, setMember } from "../rawjson.ts";
+import { compact, deleteMember, memberText, setMember } from "../rawjson.ts";
 import { MODERN_VERSIONS } from "../revisions.ts";
 import {
   deleteMeta,
@@ -43,11 +44,6 @@ const EVERYTHING = '"debug"';
 export function toModernRequest(text: string, client: Introduction): string {
   const params = withEnvelope(paramsText(text), client);
   return setMember(text, "params", setMeta(params, META.logLevel, EVERYTHING));
-}
-
-function paramsText(text: string): string {
-  const params = memberText(text, "params");
-  return isObjectText(params) ? params : "{}";
 }
 
 function withEnvelope(params: string, { clientInfo, capabilities }: Introduction): string {

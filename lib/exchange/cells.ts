@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-
 import { URL_ELICITATION_REQUIRED, errorCode, toLegacyError, toModernError } from "../eras/error-up.ts";
 import { MULTI_ROUND_TRIP } from "../eras/names.ts";
 import {
@@ -21,6 +19,7 @@ import {
 import { MayflyError, errorText } from "../errors.ts";
 import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import { ownId } from "./conversation.ts";
 import type { Opened } from "./opening.ts";
 import {
   deleteMember,
@@ -118,7 +117,7 @@ function newOld(order: Order, { initialized = "{}" }: Opened): Cell {
 /** SDKs of the older revisions take an id of 0 for none when a request is cancelled, and modern clients count from 0. */
 function cancellable(text: string): string {
   const isZero = memberText(text, "id") === "0";
-  return isZero ? setMember(text, "id", JSON.stringify(`mayfly-${randomUUID()}`)) : text;
+  return isZero ? setMember(text, "id", JSON.stringify(ownId())) : text;
 }
 
 /** Both say everything with every request. */

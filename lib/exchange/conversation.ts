@@ -68,7 +68,7 @@ export function converse(process: OwnProcess, server: Server, options: Conversat
     nextWithin: async (method, ms) =>
       kept.length > 0 || (await settlesWithin(pull(), ms)) ? take(method) : undefined,
     ask: async (method, textFor, keep = false) => {
-      const id = `mayfly-${randomUUID()}`;
+      const id = ownId();
       void conversation.send(textFor(id));
       for (;;) {
         const message = await takeFresh(method);
@@ -80,6 +80,11 @@ export function converse(process: OwnProcess, server: Server, options: Conversat
     listen: (signal) => onAbort(signal, () => reading.abort(signal.reason)),
   };
   return conversation;
+}
+
+/** The id of a request that is not the client's: no client has one like it. */
+export function ownId(): string {
+  return `mayfly-${randomUUID()}`;
 }
 
 async function* readMessages(

@@ -1,8 +1,6 @@
-import { randomUUID } from "node:crypto";
-
 import { asked, continueHeld, suspend } from "../input/asking.ts";
 import { handshakeFor } from "./cells.ts";
-import { converse } from "./conversation.ts";
+import { converse, ownId } from "./conversation.ts";
 import type { Conversation, ConversationOptions } from "./conversation.ts";
 import { abandon, fail } from "./endings.ts";
 import { errorCode } from "../eras/error-up.ts";
@@ -11,7 +9,7 @@ import { requestText } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
 import { INVALID_PARAMS, METHOD_NOT_FOUND, MayflyError, UNSUPPORTED_VERSION, errorText } from "../errors.ts";
 import { notComplete } from "../input/input-required.ts";
-import { isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
+import { idOf, isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
@@ -29,6 +27,7 @@ import {
   openedOf,
   renamedProgress,
   takeTurn,
+  underOwnId,
 } from "./turns.ts";
 import type { Exchange, Turn } from "./turns.ts";
 
@@ -150,8 +149,7 @@ function setLogLevel(all: Exchange): void {
   const { conversation, initialized } = openedOf(all);
   const { logLevel: level } = all.order.client;
   if (level === undefined || initialized === undefined || !hasLogging(initialized)) return;
-  const id = `mayfly-${randomUUID()}`;
-  void conversation.send(requestText(id, "logging/setLevel", JSON.stringify({ level })));
+  void conversation.send(requestText(ownId(), "logging/setLevel", JSON.stringify({ level })));
 }
 
 function hasLogging(initialized: string): boolean {
@@ -180,7 +178,7 @@ function stageOf({ order, start, logger }: Exchange): Stage {
 function* sendDown(request: Message<RequestValue>, all: Exchange): Generator<Reply, void, void> {
   const down = cellFor(all).request(request);
   if ("send" in down) takeTurn(all, request, down.send);
-  else yield answerRequest(all, request, down.answer);
+  else yield answerRequest(all, request, down.answer, false);
 }
 
 async function* untilAnswered(all: Exchange): Replies {
@@ -229,9 +227,14 @@ async function* answered(message: Message<ResponseValue>, all: Exchange): Replie
 }
 
 async function finalAnswer(turn: Turn, message: Message<ResponseValue>, all: Exchange): Promise<Reply> {
-  if (hasFailedForLack(message.value, all)) return answerRequest(all, turn.request, capabilityMissing(all));
-  const wrapped = await isWrapped(turn.request, message.value, all);
-  return answerRequest(all, turn.request, cellFor(all).response(turn.request, message, wrapped));
+  const { request } = turn;
+  if (hasFailedForLack(message.value, all)) {
+    return answerRequest(all, request, capabilityMissing(request, all), true);
+  }
+  const wrapped = await isWrapped(request, message.value, all);
+  const text = cellFor(all).response(request, message, wrapped);
+  const named = underOwnId(request, message, text);
+  return answerRequest(all, request, named, message.value.error !== undefined);
 }
 
 /** A server that could do without the answer has a result all the same. */
@@ -241,9 +244,9 @@ function hasFailedForLack({ result, error }: ResponseValue, { missed, order }: E
 }
 
 /** Source: 2026-07-28/basic, Per-request protocol fields. */
-function capabilityMissing({ missed }: Exchange): string {
+function capabilityMissing(request: Message<RequestValue>, { missed }: Exchange): string {
   const error = new MayflyError("CAPABILITY_MISSING", { data: { requiredCapabilities: missed } });
-  return errorText(error, '""');
+  return errorText(error, idOf(request));
 }
 
 /** What an answer tells about the server, for the requests to come. */
@@ -277,7 +280,7 @@ async function* answerRefused(turn: Turn, message: Message<ResponseValue>, all: 
     all.opened = await openAfterRefusal(stageOf(all), conversation, message.value.error);
   } catch (error) {
     if (!(error instanceof MayflyError && error.code === "INITIALIZE_REFUSED")) throw error;
-    return yield answerRequest(all, turn.request, message.text);
+    return yield answerRequest(all, turn.request, underOwnId(turn.request, message, message.text), true);
   }
   yield* sendDown(turn.request, all);
 }

@@ -1,18 +1,18 @@
 import { setMeta } from "../eras/capabilities.ts";
-import { META } from "../eras/names.ts";
+import { LISTEN, META } from "../eras/names.ts";
 import { requestText } from "../eras/request-down.ts";
 import { begin, guarded, openServer } from "./exchange.ts";
 import type { ProcessSource } from "./exchange.ts";
 import { refusalOf } from "./conversation.ts";
 import type { ConversationOptions } from "./conversation.ts";
-import { idOf, isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
+import { idOf, isNotification, isObject, isRequest, isResponse, paramsText } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { Order, Reply } from "./order.ts";
-import { memberText, setMember } from "../rawjson.ts";
+import { setMember } from "../rawjson.ts";
 import { serverAsked } from "../input/asking.ts";
-import { answerRequest, cellFor, openedOf, takeTurn } from "./turns.ts";
+import { answerRequest, cellFor, openedOf, takeTurn, underOwnId } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
 /** `subscriptions/listen`. Source: 2026-07-28/basic/patterns/subscriptions. */
@@ -26,8 +26,6 @@ interface Filter {
   readonly resourcesListChanged?: true;
   readonly resourceSubscriptions?: readonly string[];
 }
-
-export const LISTEN = "subscriptions/listen";
 
 /** Where a request may not live long: nothing is promised, and the subscription ends gracefully at once. */
 export async function* acknowledge(request: Message<RequestValue>): Replies {
@@ -62,7 +60,7 @@ async function* passOn(request: Message<RequestValue>, all: Exchange): Replies {
   let isOpen = false;
   for await (const message of messagesUntilEnd(all, () => isOpen)) {
     if (isResponse(message) && all.turns.has(message.value.id)) {
-      return yield answerRequest(all, request, message.text);
+      return yield answerRequest(all, request, underOwnId(request, message, message.text), true);
     }
     if (isRequest(message)) throw serverAsked(message, all);
     // Until now the server had its time to start; from now on it is the client who says how long.
@@ -70,7 +68,7 @@ async function* passOn(request: Message<RequestValue>, all: Exchange): Replies {
     isOpen = true;
     if (isNotification(message)) yield { kind: "notification", text: message.text };
   }
-  yield answerRequest(all, request, gracefulEnd(request));
+  yield answerRequest(all, request, gracefulEnd(request), false);
 }
 
 /** A legacy server is asked in its own way, and its notifications are tagged. */
@@ -82,7 +80,7 @@ async function* translate(request: Message<RequestValue>, all: Exchange): Replie
     if (isRequest(message)) await openedOf(all).conversation.send(refusalOf(message));
     else if (isNotification(message) && isWanted(message.value, agreed)) yield tagged(message, request);
   }
-  yield answerRequest(all, request, gracefulEnd(request));
+  yield answerRequest(all, request, gracefulEnd(request), false);
 }
 
 /** @param isOpen whether the client has been told that it is subscribed: only then an end can be graceful */
@@ -163,7 +161,7 @@ function acknowledgement(request: Message<RequestValue>, agreed: Filter): Reply 
 }
 
 function tagged({ text }: Message<NotificationValue>, request: Message<RequestValue>): Reply {
-  const params = setMeta(memberText(text, "params") ?? "{}", META.subscriptionId, idOf(request));
+  const params = setMeta(paramsText(text), META.subscriptionId, idOf(request));
   return { kind: "notification", text: setMember(text, "params", params) };
 }
 

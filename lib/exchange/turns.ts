@@ -7,15 +7,15 @@ import { metaText } from "../eras/capabilities.ts";
 import { errorCode, modernStatus } from "../eras/error-up.ts";
 import { MayflyError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import { idOf } from "../jsonrpc.ts";
-import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
+import { idOf, paramsText } from "../jsonrpc.ts";
+import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import type { Lifetime } from "../lifetime.ts";
 import { shortened } from "../logger.ts";
 import type { Logger } from "../logger.ts";
 import type { Opened } from "./opening.ts";
 import type { Order, Reply } from "./order.ts";
 import type { Question } from "../input/questions.ts";
-import { editMember, isObjectText, memberText, setMember } from "../rawjson.ts";
+import { editMember, memberText, setMember } from "../rawjson.ts";
 
 /** A client's request that a server has not answered yet. */
 export interface Turn {
@@ -104,21 +104,39 @@ export function takeTurn(all: Exchange, request: Message<RequestValue>, sent: st
 
 /** @returns the raw token, undefined without one */
 export function progressToken(text: string): string | undefined {
-  const params = memberText(text, "params");
-  return isObjectText(params) ? metaText(params, "progressToken") : undefined;
+  return metaText(paramsText(text), "progressToken");
 }
 
-/** The answer to a request, which is then over. */
-export function answerRequest(all: Exchange, request: Message<RequestValue>, text: string): Reply {
+/**
+ * The answer to a request, which is then over.
+ * @param mayFail whether it may be an error; a result is not looked through for one, since it may be large
+ */
+export function answerRequest(
+  all: Exchange,
+  request: Message<RequestValue>,
+  text: string,
+  mayFail: boolean,
+): Reply {
   all.unanswered.delete(request);
   if (all.unanswered.size === 0) finish(all);
-  const id = idOf(request);
-  const named = memberText(text, "id") === id ? text : setMember(text, "id", id);
-  return replyOf(all, request.value.method, named);
+  return replyOf(all, request.value.method, text, mayFail);
 }
 
-function replyOf({ order }: Exchange, method: string, text: string): Reply {
-  const error = memberText(text, "error");
+/**
+ * A server's answer under the id that the client wrote: the server may know the request by another one, or write the
+ * same one in another way. Whether it does shows without a look through the text, which may be large.
+ */
+export function underOwnId(
+  request: Message<RequestValue>,
+  { value }: Message<ResponseValue>,
+  text: string,
+): string {
+  const id = idOf(request);
+  return JSON.stringify(value.id) === id ? text : setMember(text, "id", id);
+}
+
+function replyOf({ order }: Exchange, method: string, text: string, mayFail: boolean): Reply {
+  const error = mayFail ? memberText(text, "error") : undefined;
   if (error === undefined) return { kind: "response", text, outcome: "ok" };
   const code = errorCode(JSON.parse(error));
   const status = order.client.era === "modern" ? modernStatus(code, method) : 200;
@@ -139,7 +157,7 @@ export function renamedProgress(
   { text, value }: Message<NotificationValue>,
 ): string | undefined {
   if (value.method !== PROGRESS) return text;
-  const token = memberText(memberText(text, "params") ?? "{}", "progressToken");
+  const token = memberText(paramsText(text), "progressToken");
   const turn = [...all.turns.values()].find(({ serverToken }) => serverToken === token);
   const heard = turn?.clientToken;
   if (!turn || heard === token) return text;

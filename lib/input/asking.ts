@@ -86,7 +86,7 @@ export function suspend(all: Exchange): Reply {
 export function suspended(all: Exchange, turn: Turn | undefined, result: string): Reply {
   const request = turn?.request ?? [...all.unanswered][0];
   if (!request) throw new MayflyError("INTERNAL");
-  const reply = answerRequest(all, request, resultText(request, result));
+  const reply = answerRequest(all, request, resultText(request, result), false);
   return reply.kind === "response" ? { ...reply, outcome: "input_required" } : reply;
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { hold, suspended } from "./asking.ts";
 import { handshakeFor } from "../exchange/cells.ts";
+import { ownId } from "../exchange/conversation.ts";
 import { toModernRequest, withInputResponses } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
 import { MayflyError, errorText } from "../errors.ts";
@@ -16,7 +17,7 @@ import { earlyEnd } from "../reasons.ts";
 import { MAX_OPEN, questionOf } from "./questions.ts";
 import { editMember, isObjectText, memberText, members, setMember } from "../rawjson.ts";
 import { relay } from "./relaying.ts";
-import { answerRequest, methodsOf, openedOf, takeTurn } from "../exchange/turns.ts";
+import { answerRequest, methodsOf, openedOf, takeTurn, underOwnId } from "../exchange/turns.ts";
 import type { Exchange, Turn } from "../exchange/turns.ts";
 
 /**
@@ -34,7 +35,7 @@ export async function* notComplete(turn: Turn, message: Message<ResponseValue>, 
   } catch (error) {
     if (!(error instanceof MayflyError && ITS_OWN.has(error.code))) throw error;
     // Of this request alone: others of its batch may well be answered.
-    yield answerRequest(all, turn.request, errorText(error, idOf(turn.request)));
+    yield answerRequest(all, turn.request, errorText(error, idOf(turn.request)), true);
   }
 }
 
@@ -43,7 +44,9 @@ const ITS_OWN: ReadonlySet<string> = new Set(["INPUT_OUT_OF_REACH", "RESULT_TYPE
 /** A modern client reads it as it is; under `hold` its retry comes back to this process. */
 function passed(turn: Turn, message: Message<ResponseValue>, all: Exchange): Reply {
   const isInput = resultTypeOf(message.value.result) === "input_required";
-  if (!isInput) return answerRequest(all, turn.request, message.text);
+  if (!isInput) {
+    return answerRequest(all, turn.request, underOwnId(turn.request, message, message.text), false);
+  }
   const result = memberText(message.text, "result") ?? "{}";
   const handle = hold(all);
   if (handle === undefined) return suspended(all, turn, result);
@@ -75,7 +78,7 @@ async function* retry(turn: Turn, message: Message<ResponseValue>, all: Exchange
   if (!isQuestion) await delay(RETRY_DELAY_MS, undefined, { signal: all.lifetime.signal });
   const state = requestStateOf(message.value.result);
   const again = withInputResponses(turn.request.text, responses, state);
-  const id = JSON.stringify(`mayfly-${randomUUID()}`);
+  const id = JSON.stringify(ownId());
   const sent = setMember(toModernRequest(again, handshakeFor(all.order)), "id", id);
   takeTurn(all, turn.request, sent, isQuestion ? turn.retries : turn.retries + 1);
 }

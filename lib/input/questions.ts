@@ -3,9 +3,9 @@ import { deleteMeta } from "../eras/capabilities.ts";
 import { MULTI_ROUND_TRIP } from "../eras/names.ts";
 import { MayflyError, errorText } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import { isObject } from "../jsonrpc.ts";
+import { isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { compact, deleteMember, isObjectText, memberText, setMember } from "../rawjson.ts";
+import { compact, deleteMember, memberText, setMember } from "../rawjson.ts";
 
 /** A request of a legacy server to its client. */
 export interface Question {
@@ -79,7 +79,7 @@ function missingPart(
 
 /** `elicitationId` is new in every run. */
 function digestOf({ text, value }: Message<RequestValue>): string {
-  const params = deleteMember(deleteMember(paramsOf(text), "_meta"), "elicitationId");
+  const params = deleteMember(deleteMember(paramsText(text), "_meta"), "elicitationId");
   return sha256(JSON.stringify(value.method) + compact(params));
 }
 
@@ -88,15 +88,10 @@ function digestOf({ text, value }: Message<RequestValue>): string {
  * Source: 2026-07-28/basic/patterns/mrtr, InputRequests; changelog, Minor changes 11 (no elicitationId).
  */
 export function inputRequestText({ message: { text, value } }: Question): string {
-  const params = deleteMember(deleteMeta(paramsOf(text), ["progressToken"]), "elicitationId");
+  const params = deleteMember(deleteMeta(paramsText(text), ["progressToken"]), "elicitationId");
   const isElicitation = value.method === "elicitation/create";
   const whole =
     isElicitation && value.params?.["mode"] === undefined ? setMember(params, "mode", '"form"') : params;
   const hasParams = isElicitation || memberText(text, "params") !== undefined;
   return `{"method":${JSON.stringify(value.method)}${hasParams ? `,"params":${whole}` : ""}}`;
-}
-
-function paramsOf(text: string): string {
-  const params = memberText(text, "params");
-  return isObjectText(params) ? params : "{}";
 }

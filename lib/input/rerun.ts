@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 
 import { salientText } from "../eras/request-down.ts";
 import { MayflyError } from "../errors.ts";
+import { paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText } from "../rawjson.ts";
 import { sha256 } from "../digest.ts";
@@ -113,7 +114,7 @@ export function checkInputResponses(request: Message<RequestValue>): void {
  * @throws INPUT_RESPONSE_NOT_VALID
  */
 export function inputResponsesOf({ text }: Message<RequestValue>): (key: string) => string | undefined {
-  const responses = memberText(memberText(text, "params") ?? "{}", "inputResponses") ?? "{}";
+  const responses = memberText(paramsText(text), "inputResponses") ?? "{}";
   if (!isObjectText(responses)) throw new MayflyError("INPUT_RESPONSE_NOT_VALID", { values: { key: "all" } });
   return (key) => {
     const answer = memberText(responses, key);

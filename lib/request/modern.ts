@@ -1,9 +1,10 @@
 import { REQUIRED, envelopeOf } from "../eras/envelope.ts";
 import type { Envelope } from "../eras/envelope.ts";
+import { LISTEN } from "../eras/names.ts";
 import { MayflyError } from "../errors.ts";
 import { headerValue, mismatch, nameOf, trimmed, versionOf } from "./headers.ts";
 import { handshakeOfEnvelope } from "../exchange/initialize.ts";
-import { idOf, isObject } from "../jsonrpc.ts";
+import { idOf, isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { isDeeperThan, memberText } from "../rawjson.ts";
@@ -35,7 +36,7 @@ export function classifyModern(
   if (REMOVED.test(method)) {
     throw new MayflyError("METHOD_NOT_SERVED", { values: { method: shortened(method) } });
   }
-  if (method === "subscriptions/listen" && !isObject(params?.["notifications"])) {
+  if (method === LISTEN && !isObject(params?.["notifications"])) {
     throw new MayflyError("INVALID_FILTER");
   }
   const { logLevel } = envelope;
@@ -59,7 +60,7 @@ function checkedEnvelope({ text, value }: Message<RequestValue>): Envelope {
 const MAX_META_DEPTH = 200;
 
 function flawIn(text: string): string | undefined {
-  const meta = memberText(memberText(text, "params") ?? "{}", "_meta") ?? "{}";
+  const meta = memberText(paramsText(text), "_meta") ?? "{}";
   return isDeeperThan(meta, MAX_META_DEPTH) ? "it is nested too deeply" : undefined;
 }
 
