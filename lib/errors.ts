@@ -40,6 +40,11 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "HTTP+SSE is not served here: use streamable HTTP at /mcp",
   },
+  TRANSPORT_NOT_SERVED: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "Streamable HTTP is not served here: use HTTP+SSE at /sse",
+  },
   SERVER_NOT_FOUND: { status: 404, rpc: INVALID_REQUEST, message: 'There is no server named "{server}"' },
   SERVER_NOT_CHOSEN: {
     status: 404,

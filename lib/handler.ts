@@ -11,7 +11,7 @@ import { refuseParameters } from "./parameters.ts";
 import { classify } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
 import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
-import { routeOf } from "./routes.ts";
+import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
 
@@ -59,10 +59,12 @@ async function answer(source: Source, host: Host): Promise<Response> {
   const { request } = source;
   const url = new URL(request.url);
   admitOrigin(request, url, host.rules);
-  const route = routeOf(url);
+  const route = host.routeOf(url);
   if (request.method === "OPTIONS") return preflight(request);
   if (route.kind === "health") return answerHealth(source, url, host);
   const principal = admitKey(request, url, host.rules);
+  if (route.kind === "servers") return answerServers(request, host);
+  if (route.kind !== "mcp") throw new MayflyError("ROUTE_NOT_FOUND");
   if (request.method !== "POST") throw notPost();
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
   const incoming = classify(text, request.headers, host);

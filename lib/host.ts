@@ -5,7 +5,7 @@ import { createPlaces, defaultMaxProcesses } from "./capacity.ts";
 import type { Places } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
-import type { HandlerOptions, ParamHeaders } from "./configuration/options.ts";
+import type { HandlerOptions, ParamHeaders, Paths, Transport } from "./configuration/options.ts";
 import { OWN } from "./environment.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
 import type { HeldProcesses } from "./input/held-processes.ts";
@@ -17,6 +17,8 @@ import { createRelays } from "./input/relays.ts";
 import type { Relays } from "./input/relays.ts";
 import { createSeal } from "./input/seal.ts";
 import type { Seal } from "./input/seal.ts";
+import { completePaths, createRouter } from "./routes.ts";
+import type { Router } from "./routes.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
 import type { Exchange } from "./exchange/turns.ts";
@@ -35,6 +37,9 @@ export interface Host {
   readonly places: Places;
   readonly paramHeaders: ParamHeaders;
   readonly lenientVersionHeader: boolean;
+  readonly transports: readonly Transport[];
+  readonly paths: Required<Paths>;
+  readonly routeOf: Router;
   readonly seal: Seal;
   /** Processes that wait for the next POST of their clients. */
   readonly held: HeldProcesses<Exchange>;
@@ -58,6 +63,8 @@ export function createHost(options: HandlerOptions): Host {
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
+  const { transports = ["mcp"] } = options;
+  const paths = completePaths(options.paths);
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   const drain = new AbortController();
   const places = createPlaces(maxProcesses);
@@ -80,6 +87,9 @@ export function createHost(options: HandlerOptions): Host {
     places,
     paramHeaders,
     lenientVersionHeader,
+    transports,
+    paths,
+    routeOf: createRouter(transports, paths),
     seal: createSeal(options.stateSecrets ?? []),
     held,
     relays: createRelays(),

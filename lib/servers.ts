@@ -36,6 +36,8 @@ export interface Server {
 
 export interface Servers {
   readonly names: readonly string[];
+  /** The one that answers on the bare path. */
+  readonly chosen: string | undefined;
   /**
    * @param name as in the path; undefined on the bare path
    * @throws SERVER_NOT_FOUND, SERVER_NOT_CHOSEN
@@ -56,6 +58,7 @@ export function createServers(options: HandlerOptions, own: Environment): Server
   const chosen = options.default ?? (entries.length === 1 ? entries[0]?.[0] : undefined);
   return {
     names: [...servers.keys()],
+    chosen,
     find(name = chosen) {
       if (name === undefined) throw new MayflyError("SERVER_NOT_CHOSEN");
       const server = servers.get(name);

@@ -13,7 +13,7 @@ const LAYERS = [
   ["lib/adapters/*"],
   ["lib/index.ts"],
   ["lib/handler.ts"],
-  ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts"],
+  ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],
   [
     "lib/auth.ts",
     "lib/body.ts",

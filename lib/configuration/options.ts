@@ -27,6 +27,18 @@ export interface ServerConfig {
   readonly cacheTtlMs?: number;
   /** Whether they may share them with other users. @default "private" */
   readonly cacheScope?: "public" | "private";
+  /** The tools that callers see and may call. @default all */
+  readonly tools?: ToolFilter;
+  /** Variables of the server that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default HandlerOptions.allowEnv */
+  readonly allowEnv?: readonly string[];
+}
+
+/** Tools by name, where `*` stands for any characters. A tool that both name is denied. */
+export interface ToolFilter {
+  /** @default all */
+  readonly allow?: readonly string[];
+  /** @default none */
+  readonly deny?: readonly string[];
 }
 
 /**
@@ -46,6 +58,29 @@ export interface McpConfig {
   readonly mcpServers: Readonly<Record<string, ServerConfig>>;
   /** @default the only server, if there is one */
   readonly default?: string;
+}
+
+/**
+ * Who keeps a server's process over several requests: nobody, since each request has its own; all clients together; or
+ * each client for itself.
+ */
+export const SESSION_MODES = ["none", "shared", "independent"] as const;
+
+export type SessionMode = (typeof SESSION_MODES)[number];
+
+/** Streamable HTTP, and the HTTP+SSE of 2024-11-05. */
+export const TRANSPORTS = ["mcp", "sse"] as const;
+
+export type Transport = (typeof TRANSPORTS)[number];
+
+/** Where the transports are served. Each begins with a slash. */
+export interface Paths {
+  /** Streamable HTTP, of a named server at `PATH/:server`. @default "/mcp" */
+  readonly mcp?: string;
+  /** The event stream of HTTP+SSE, of a named server at `PATH/:server`. @default "/sse" */
+  readonly sse?: string;
+  /** Where clients of HTTP+SSE post. @default "/messages" */
+  readonly messages?: string;
 }
 
 /** What {@link createHandler} takes. */
@@ -96,6 +131,19 @@ export interface HandlerOptions extends McpConfig {
   readonly keepAliveMs?: number;
   /** Milliseconds between SIGTERM and SIGKILL. @default 1000 */
   readonly killGraceMs?: number;
+  /** What is served; HTTP+SSE needs a process that outlives its requests. @default ["mcp"] */
+  readonly transports?: readonly Transport[];
+  readonly paths?: Paths;
+  /** Sessions of streamable HTTP, for clients of the revisions that have them. @default "none" */
+  readonly sessions?: SessionMode;
+  /** Whether all clients of HTTP+SSE share one process of a server, or each has its own. @default true */
+  readonly sharedSession?: boolean;
+  /** Milliseconds without a client, or its requests, after which a session and its process end. @default 300000 */
+  readonly sessionIdleMs?: number;
+  /** Milliseconds between comments on the event streams of HTTP+SSE. @default 30000 */
+  readonly heartbeatMs?: number;
+  /** Variables that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default none */
+  readonly allowEnv?: readonly string[];
   /** Whether the reply to initialize carries a session token. @default true */
   readonly sessionToken?: boolean;
   /** @default none */

@@ -1,0 +1,20 @@
+import { MayflyError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import type { IncomingRequest } from "./incoming.ts";
+
+/**
+ * The servers of a host by name, and which of them answers on the bare path: what can be called here, and nothing of
+ * how it is run.
+ * @throws METHOD_NOT_ALLOWED
+ */
+export function answerServers({ method }: IncomingRequest, { servers, transports, paths }: Host): Response {
+  if (!["GET", "HEAD"].includes(method)) {
+    throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
+  }
+  const list = servers.names.map((name) => ({
+    name,
+    default: name === servers.chosen,
+    paths: transports.map((transport) => `${paths[transport]}/${name}`),
+  }));
+  return Response.json({ servers: list }, { headers: { "Cache-Control": "no-store" } });
+}
