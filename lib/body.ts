@@ -13,12 +13,23 @@ export interface Body {
  * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
  */
 export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
-  if (mediaType(request.headers.get("content-type")) !== "application/json") {
-    throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
-  }
-  const bytes = await readBytes(request, maxBodyBytes);
+  const bytes = await readJsonBytes(request, maxBodyBytes);
   const stream = mayStream(request.headers.get("accept"));
   return { text: decode(bytes), stream };
+}
+
+/**
+ * Reads a POST body whose answer has no body of its own.
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODY_NOT_JSON, ClientGone
+ */
+export async function readText(request: IncomingRequest, maxBodyBytes: number): Promise<string> {
+  return decode(await readJsonBytes(request, maxBodyBytes));
+}
+
+async function readJsonBytes(request: IncomingRequest, maxBodyBytes: number): Promise<Uint8Array> {
+  const type = mediaType(request.headers.get("content-type"));
+  if (type !== "application/json") throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
+  return readBytes(request, maxBodyBytes);
 }
 
 /** The first one where a sender names several: by that one a browser decides whether it asks us before it sends. */
@@ -55,7 +66,7 @@ function tooLarge(limit: number): MayflyError {
  * Absent and wildcards allow everything: `curl` and simple agents send no more.
  * Source: 2025-11-25/basic/transports, Sending Messages to the Server.
  */
-function mayStream(accept: string | null): boolean {
+export function mayStream(accept: string | null): boolean {
   const types = accept === null ? ["*/*"] : acceptedTypes(accept);
   const accepts = (...names: string[]): boolean => names.some((name) => types.includes(name));
   if (accepts("*/*", "text/*", "text/event-stream")) return true;

@@ -166,6 +166,31 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "This session is not known: initialize again",
   },
+  SESSION_MISSING: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "Mcp-Session-Id is missing: initialize first",
+  },
+  EVENTS_EXPIRED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "The events after this Last-Event-ID are no longer kept",
+  },
+  ID_IN_USE: {
+    status: 200,
+    rpc: INVALID_REQUEST,
+    message: "Another request with this id has no answer yet",
+  },
+  NOT_SHARED: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message: "{method} is not available over a session that clients share",
+  },
+  ENVIRONMENT_SHARED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: 'The URL parameter "{name}" cannot change the environment of a process that clients share',
+  },
   NOT_STATELESS: {
     status: 200,
     rpc: METHOD_NOT_FOUND,
@@ -177,10 +202,16 @@ export const ERRORS = {
     message: "All {limit} processes are in use: try again",
     reason: "overloaded",
   },
+  TOO_MANY_SESSIONS: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "All {limit} places for clients with a session are in use: try again",
+    reason: "overloaded",
+  },
   NO_PLACE_TO_WAIT: {
     status: 503,
     rpc: INTERNAL_ERROR,
-    message: "All {limit} places for subscriptions and open questions are in use: try again",
+    message: "All {limit} places for sessions, subscriptions and open questions are in use: try again",
     reason: "overloaded",
   },
   SHUTTING_DOWN: {
@@ -194,6 +225,13 @@ export const ERRORS = {
     rpc: INTERNAL_ERROR,
     message: 'The server "{server}" could not be started ({detail})',
     reason: "spawn_failed",
+  },
+  KEEPS_ENDING: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      'The server "{server}" has ended {failures} times in a row: the next start is in {retryAfterMs} milliseconds',
+    reason: "exited",
   },
   EXITED: {
     status: 200,

@@ -11,6 +11,8 @@ import { refuseParameters } from "./parameters.ts";
 import { classify } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
 import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
+import { createSessions } from "./sessions/index.ts";
+import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
@@ -37,9 +39,10 @@ export interface Handler {
  */
 export function createHandler(options: HandlerOptions): Handler {
   const host = createHost(options);
+  const sessions = createSessions(host);
   return {
     fetch: async (request, context = {}) => {
-      const response = await answer({ request, context }, host).catch((error: unknown) =>
+      const response = await answer({ request, context }, host, sessions).catch((error: unknown) =>
         refuse(error, host),
       );
       return exposeTo(request, response, host.rules);
@@ -54,30 +57,63 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
-/** One POST on one page. */
-async function answer(source: Source, host: Host): Promise<Response> {
+/** One request on one page. */
+async function answer(source: Source, host: Host, sessions: Sessions): Promise<Response> {
   const { request } = source;
   const url = new URL(request.url);
   admitOrigin(request, url, host.rules);
   const route = host.routeOf(url);
   if (request.method === "OPTIONS") return preflight(request);
   if (route.kind === "health") return answerHealth(source, url, host);
+  // What its client may do was decided when its stream was opened.
+  if (route.kind === "messages") return sessions.httpSse.take(request, url);
   const principal = admitKey(request, url, host.rules);
   if (route.kind === "servers") return answerServers(request, host);
-  if (route.kind !== "mcp") throw new MayflyError("ROUTE_NOT_FOUND");
-  if (request.method !== "POST") throw notPost();
+  if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, sessions);
+  return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);
+}
+
+function openStream(opening: Omit<Opening, "server">, url: URL, host: Host, { httpSse }: Sessions): Response {
+  refuseMethod(opening.request, ["GET"]);
+  refuseParameters(url);
+  return httpSse.open({ ...opening, server: host.servers.find(opening.route.server) });
+}
+
+/** A request to the path of a server, and who sends it. */
+interface Call extends Source {
+  readonly principal: string;
+  readonly name: string | undefined;
+  readonly url: URL;
+}
+
+async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Promise<Response> {
+  const { request, name, url } = call;
+  const hasSessions = host.sessions !== "none";
+  refuseMethod(request, hasSessions ? ["GET", "POST", "DELETE"] : ["POST"]);
+  if (request.method !== "POST") {
+    const visit = { ...call, server: host.servers.find(name) };
+    return request.method === "GET" ? streamable.get(visit) : streamable.end(visit);
+  }
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
+  if (hasSessions) {
+    refuseParameters(url);
+    const visit = { ...call, server: host.servers.find(name) };
+    const answered = await streamable.post(visit, text, stream);
+    if (answered) return answered;
+  }
   const incoming = classify(text, request.headers, host);
   try {
     refuseParameters(url);
-    return await forward(incoming, route.server, { ...source, principal, stream }, host);
+    return await forward(incoming, name, { ...call, stream }, host);
   } catch (error) {
     throw withId(error, incoming.id);
   }
 }
 
-function notPost(): MayflyError {
-  return new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "POST" }, headers: { Allow: "POST" } });
+function refuseMethod({ method }: IncomingRequest, served: readonly string[]): void {
+  if (served.includes(method)) return;
+  const methods = served.join(", ");
+  throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods }, headers: { Allow: methods } });
 }
 
 async function forward(

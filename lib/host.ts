@@ -5,7 +5,7 @@ import { createPlaces, defaultMaxProcesses } from "./capacity.ts";
 import type { Places } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
-import type { HandlerOptions, ParamHeaders, Paths, Transport } from "./configuration/options.ts";
+import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from "./configuration/options.ts";
 import { OWN } from "./environment.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
 import type { HeldProcesses } from "./input/held-processes.ts";
@@ -15,6 +15,8 @@ import { createProcesses } from "./processes.ts";
 import type { Processes } from "./processes.ts";
 import { createRelays } from "./input/relays.ts";
 import type { Relays } from "./input/relays.ts";
+import { createEventStore } from "./event-store.ts";
+import type { EventStore } from "./event-store.ts";
 import { createSeal } from "./input/seal.ts";
 import type { Seal } from "./input/seal.ts";
 import { completePaths, createRouter } from "./routes.ts";
@@ -40,6 +42,13 @@ export interface Host {
   readonly transports: readonly Transport[];
   readonly paths: Required<Paths>;
   readonly routeOf: Router;
+  /** Of streamable HTTP. */
+  readonly sessions: SessionMode;
+  /** Of HTTP+SSE. */
+  readonly sharedSession: boolean;
+  readonly sessionIdleMs: number;
+  readonly heartbeatMs: number;
+  readonly eventStore: EventStore;
   readonly seal: Seal;
   /** Processes that wait for the next POST of their clients. */
   readonly held: HeldProcesses<Exchange>;
@@ -63,7 +72,8 @@ export function createHost(options: HandlerOptions): Host {
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
-  const { transports = ["mcp"] } = options;
+  const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
+  const { sessionIdleMs = 300_000, heartbeatMs = 30_000 } = options;
   const paths = completePaths(options.paths);
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   const drain = new AbortController();
@@ -90,6 +100,11 @@ export function createHost(options: HandlerOptions): Host {
     transports,
     paths,
     routeOf: createRouter(transports, paths),
+    sessions,
+    sharedSession,
+    sessionIdleMs,
+    heartbeatMs,
+    eventStore: options.eventStore ?? createEventStore(),
     seal: createSeal(options.stateSecrets ?? []),
     held,
     relays: createRelays(),

@@ -1,6 +1,6 @@
 import { errorText } from "./errors.ts";
 import type { MayflyError } from "./errors.ts";
-import { onOneLine } from "./jsonrpc.ts";
+import { COMMENT, STREAM_HEADERS, encode, frame } from "./frames.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type { Reply } from "./exchange/order.ts";
@@ -18,7 +18,7 @@ export interface ResponseForm {
   /** Milliseconds between comments on an idle stream. */
   readonly keepAliveMs: number;
   /** Of the requests that a process works on; ended when the client no longer reads. */
-  readonly lifetime?: Lifetime | undefined;
+  readonly lifetime?: Pick<Lifetime, "signal" | "end"> | undefined;
 }
 
 type Replies = AsyncGenerator<Reply, void, void>;
@@ -59,12 +59,6 @@ export function errorResponse(error: MayflyError): Response {
 }
 
 const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
-const STREAM_HEADERS = {
-  "Content-Type": "text/event-stream",
-  "Cache-Control": "no-cache, no-transform",
-  "X-Accel-Buffering": "no",
-};
-
 /** The status of a request whose client has gone, as nginx logs it; nobody reads it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
@@ -103,13 +97,13 @@ function eventStream(
     {
       start(controller) {
         // With nothing to say yet, the comment makes platforms send the head.
-        controller.enqueue(held.length > 0 ? encode(held.map(frame).join("")) : COMMENT);
+        controller.enqueue(held.length > 0 ? encode(held.map(({ text }) => frame(text)).join("")) : COMMENT);
         stopComments = startComments(controller, keepAliveMs, lifetime);
       },
       async pull(controller) {
         const { done, value } = await (next ?? replies.next());
         next = undefined;
-        if (value) controller.enqueue(encode(frame(value)));
+        if (value) controller.enqueue(encode(frame(value.text)));
         if (!done) return;
         stopComments?.();
         controller.close();
@@ -129,7 +123,7 @@ function eventStream(
 function startComments(
   controller: ReadableStreamDefaultController<Uint8Array>,
   everyMs: number,
-  lifetime: Lifetime | undefined,
+  lifetime: ResponseForm["lifetime"],
 ): () => void {
   const timer = setInterval(
     () => {
@@ -145,17 +139,6 @@ function startComments(
     stop();
     unlisten();
   };
-}
-
-/** Without an id: a client would try to resume the stream, and there is nobody to resume it with. */
-function frame({ text }: Reply): string {
-  return `event: message\ndata: ${onOneLine(text)}\n\n`;
-}
-
-const COMMENT = encode(": keep-alive\n\n");
-
-function encode(text: string): Uint8Array {
-  return Buffer.from(text, "utf8");
 }
 
 function createTimer(ms: number): { readonly over: Promise<undefined>; stop(): void } {

@@ -7,6 +7,7 @@ import { checkToolHeaders } from "./request/header-parameters.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { anonymousHandshake, initializeText } from "./exchange/initialize.ts";
+import type { Handshake } from "./exchange/initialize.ts";
 import { REFUSE, inputFor } from "./input/policy.ts";
 import type { Asking } from "./input/policy.ts";
 import { idOf } from "./jsonrpc.ts";
@@ -14,7 +15,7 @@ import type { Message, RequestValue } from "./jsonrpc.ts";
 import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { acknowledge, listen } from "./exchange/listening.ts";
-import { shortened } from "./logger.ts";
+import { namesOf } from "./exchange/names.ts";
 import type { Client, Input, Order, Outcome, Reply } from "./exchange/order.ts";
 import type { Incoming } from "./request/classify.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
@@ -28,6 +29,12 @@ export interface Caller {
   readonly principal: string;
   /** Whether the client reads event streams. */
   readonly stream: boolean;
+}
+
+/** What is read of a request once it is known what it asks for. */
+interface Source {
+  readonly request: Pick<IncomingRequest, "headers" | "signal">;
+  readonly context: RequestContext;
 }
 
 type Replies = AsyncGenerator<Reply, void, void>;
@@ -124,7 +131,7 @@ function orderFor(
   client: Client,
   input: Input,
   server: Server,
-  { request }: Pick<Caller, "request">,
+  { request }: Source,
   { limits, listen: listening, paramHeaders }: Host,
 ): Order {
   return {
@@ -137,6 +144,32 @@ function orderFor(
     paramHeaders,
     maxMessageBytes: limits.maxMessageBytes,
   };
+}
+
+/** A request of a client whose session a server without a handshake cannot keep. */
+export interface SessionRequest {
+  readonly request: Message<RequestValue>;
+  readonly handshake: Handshake;
+  readonly server: Server;
+  /** Names the client, and nobody else: by it its answers to questions find the server. */
+  readonly principal: string;
+  /** Fires when the client wants no answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs such a request on a process of its own.
+ * @throws OVERLOADED, SHUTTING_DOWN, ClientGone
+ */
+export async function runForSession(
+  { request, handshake, server, principal, signal }: SessionRequest,
+  host: Host,
+): Promise<Run> {
+  const { relays, places } = host;
+  const input: Input = { kind: "relay", asks: true, relays, principal, places };
+  const caller = { request: { headers: new Headers(), signal }, context: {} };
+  const order = orderFor([request], { era: "legacy", handshake }, input, server, caller, host);
+  return start(order, exchange, caller, host);
 }
 
 /** Starts a server for its handshake alone. */
@@ -164,13 +197,7 @@ type Work = (
   options: ConversationOptions,
 ) => Replies;
 
-async function start(
-  order: Order,
-  work: Work,
-  caller: Pick<Caller, "request" | "context">,
-  host: Host,
-  session?: string,
-): Promise<Run> {
+async function start(order: Order, work: Work, caller: Source, host: Host, session?: string): Promise<Run> {
   const lifetime = lifetimeFor(order, caller, host, session);
   const more = async () => {
     const process = await host.processes.start(order.server, lifetime.signal);
@@ -188,7 +215,7 @@ async function start(
 
 function lifetimeFor(
   { requests }: Order,
-  { request, context }: Pick<Caller, "request" | "context">,
+  { request, context }: Source,
   { shutdown, drain, cancellations }: Host,
   session?: string,
 ): Lifetime {
@@ -237,15 +264,6 @@ async function* logged(
 function internalError(request: Message<RequestValue>): Reply {
   const text = errorText(new MayflyError("INTERNAL"), idOf(request));
   return { kind: "response", text, outcome: "internal", status: 500 };
-}
-
-/** Of arguments, nothing but the name of the tool, prompt or resource that they are for goes into the log. */
-function namesOf(requests: Order["requests"]): { method: string; tool?: string } {
-  const method = requests.map(({ value }) => shortened(value.method)).join(", ");
-  const tools = requests
-    .map(({ value }) => value.params?.["name"])
-    .filter((name) => typeof name === "string");
-  return tools.length === 0 ? { method } : { method, tool: tools.map(shortened).join(", ") };
 }
 
 async function* sequence(first: readonly Reply[], then?: Replies): Replies {

@@ -13,6 +13,7 @@ const LAYERS = [
   ["lib/adapters/*"],
   ["lib/index.ts"],
   ["lib/handler.ts"],
+  ["lib/sessions/*"],
   ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],
   [
     "lib/auth.ts",
@@ -40,6 +41,7 @@ const LAYERS = [
   ],
   [
     "lib/exchange/conversation.ts",
+    "lib/exchange/names.ts",
     "lib/input/held-processes.ts",
     "lib/input/relays.ts",
     "lib/input/rerun.ts",
@@ -61,6 +63,8 @@ const LAYERS = [
   ],
   [
     "lib/errors.ts",
+    "lib/event-store.ts",
+    "lib/frames.ts",
     "lib/exchange/era-memory.ts",
     "lib/incoming.ts",
     "lib/jsonrpc.ts",

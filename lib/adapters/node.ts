@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 
 import { ConfigurationError } from "../configuration/error.ts";
+import { TRANSPORTS } from "../configuration/options.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
 import { MayflyError } from "../errors.ts";
 import { createHandler } from "../handler.ts";
@@ -49,7 +50,7 @@ const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const handler = createHandler({ listen: "serve", ...options, ...accessOf(options, host) });
+  const handler = createHandler({ listen: "serve", transports: TRANSPORTS, ...options, ...accessOf(options, host) });
   const state = { draining: false };
   const listener = createListener(handler, host, state);
   // Settles when the answer is out, and never rejects: it writes its own answer to what goes wrong.

@@ -1,4 +1,5 @@
 import type { EraSetting } from "../exchange/era-memory.ts";
+import type { EventStore } from "../event-store.ts";
 import type { Logger } from "../logger.ts";
 
 /** One stdio server, as the operator writes it: the `mcpServers` format of Claude Desktop and Cursor. */
@@ -140,6 +141,8 @@ export interface HandlerOptions extends McpConfig {
   readonly sharedSession?: boolean;
   /** Milliseconds without a client, or its requests, after which a session and its process end. @default 300000 */
   readonly sessionIdleMs?: number;
+  /** Where events of streamable HTTP wait for clients that resume a stream. @default in memory, 64 Mi characters */
+  readonly eventStore?: EventStore;
   /** Milliseconds between comments on the event streams of HTTP+SSE. @default 30000 */
   readonly heartbeatMs?: number;
   /** Variables that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default none */

@@ -17,7 +17,12 @@ export const REQUIRED = [META.protocolVersion, META.clientCapabilities];
 
 /** Whether a message says in `_meta` which revision it is of. */
 export function hasVersion(value: MessageValue): boolean {
-  return metaOf(value)[META.protocolVersion] !== undefined;
+  return versionIn(value) !== undefined;
+}
+
+/** The revision that a message says it is of. */
+export function versionIn(value: MessageValue): unknown {
+  return metaOf(value)[META.protocolVersion];
 }
 
 /** The envelope, or what is wrong with it. */

@@ -24,6 +24,10 @@ export function crosses({ method, params }: NotificationValue, listener: Listene
 }
 
 function isLoudEnough(level: unknown, wanted: string | undefined): boolean {
-  const rank = (name: unknown): number => LOG_LEVELS.findIndex((known) => known === name);
-  return wanted !== undefined && rank(level) >= rank(wanted);
+  return wanted !== undefined && rankOf(level) >= rankOf(wanted);
+}
+
+/** The place of a log level among all, the lowest first; -1 for what is none. */
+export function rankOf(level: unknown): number {
+  return LOG_LEVELS.findIndex((known) => known === level);
 }

@@ -3,9 +3,12 @@ import type { MayflyError } from "../errors.ts";
 import { idOf } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import { LineTooLong } from "../lines.ts";
+import type { Logger } from "../logger.ts";
 import type { Reply } from "./order.ts";
+import type { OwnProcess } from "../processes.ts";
 import { lineTooLong } from "../reasons.ts";
 import { mask } from "../secrets.ts";
+import type { Server } from "../servers.ts";
 import { finish } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
@@ -13,20 +16,30 @@ import type { Exchange } from "./turns.ts";
 export function abandon({ turns, current, lifetime, held }: Exchange): void {
   // The end of this POST is not the end of a process that waits for the next one.
   if (held) return;
-  const reason = JSON.stringify((lifetime.signal.reason as Error).message || "The client has gone");
+  const reason = (lifetime.signal.reason as Error).message || CLIENT_GONE;
   for (const { request, serverId } of turns.values()) {
-    const params = `{"requestId":${serverId},"reason":${reason}}`;
-    const cancelled = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`;
-    if (request.value.method !== "initialize") void current?.send(cancelled);
+    if (request.value.method !== "initialize") void current?.send(cancelledText(serverId, reason));
   }
   current?.process.end();
 }
 
+/** Why a request is cancelled whose client is not there any more. */
+export const CLIENT_GONE = "The client has gone";
+
+/** @param id the raw id of the request */
+export function cancelledText(id: string, reason: string): string {
+  const params = `{"requestId":${id},"reason":${JSON.stringify(reason)}}`;
+  return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`;
+}
+
 /** Whatever went wrong is the answer to every request that has none. Nobody is answered who has gone. */
 export function* fail(error: unknown, all: Exchange): Generator<Reply, void, void> {
-  const failure = failureOf(error, all);
+  const { lifetime, order, current, logger } = all;
+  const failure = failureOf(error, lifetime.signal, order.server, order.maxMessageBytes);
   if (!failure) return;
-  if (failure.reason !== undefined || failure.code === "INTERNAL") report(failure, all);
+  if (failure.reason !== undefined || failure.code === "INTERNAL") {
+    report(failure, current?.process, order.server, logger);
+  }
   finish(all);
   for (const request of all.unanswered) {
     const text = errorText(failure, idOf(request));
@@ -35,14 +48,21 @@ export function* fail(error: unknown, all: Exchange): Generator<Reply, void, voi
   }
 }
 
-/** @returns undefined if the client has gone */
-function failureOf(error: unknown, { lifetime, order }: Exchange): MayflyError | undefined {
-  const { signal } = lifetime;
+/**
+ * What a fault is to the client of a request.
+ * @param signal that may have caused it
+ * @param maxMessageBytes of one line from the server
+ * @returns undefined if the client has gone
+ */
+export function failureOf(
+  error: unknown,
+  signal: AbortSignal,
+  server: Server,
+  maxMessageBytes: number,
+): MayflyError | undefined {
   const cause: unknown = signal.aborted ? signal.reason : error;
   if (cause instanceof ClientGone) return undefined;
-  return cause instanceof LineTooLong
-    ? lineTooLong(order.server, order.maxMessageBytes)
-    : toMayflyError(cause);
+  return cause instanceof LineTooLong ? lineTooLong(server, maxMessageBytes) : toMayflyError(cause);
 }
 
 /**
@@ -54,9 +74,13 @@ function statusOf({ reason, status }: MayflyError, method: string, { order }: Ex
   return method === "server/discover" && reason !== undefined ? Math.max(status, 500) : status;
 }
 
-/** When the process is gone: only then its last words are complete. */
-function report(failure: MayflyError, { current, logger, order: { server } }: Exchange): void {
-  const process = current?.process;
+/** Logs a failure when the process is gone: only then its last words are complete. */
+export function report(
+  failure: MayflyError,
+  process: OwnProcess | undefined,
+  server: Server,
+  logger: Logger,
+): void {
   void (process?.gone ?? Promise.resolve()).then(() => {
     const stderr = mask(process?.child.stderrTail() ?? "", server.secrets);
     const cause = failure.cause instanceof Error ? mask(failure.cause.message, server.secrets) : undefined;

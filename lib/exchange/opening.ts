@@ -70,7 +70,7 @@ export async function openForLegacy(stage: Stage): Promise<Opened> {
 
 /** Whether a server that refuses to initialize is modern. @throws INITIALIZE_REFUSED if not */
 export async function openAfterRefusal(
-  stage: Stage,
+  stage: Pick<Stage, "server" | "logger">,
   conversation: Conversation,
   refusal: unknown,
 ): Promise<Opened> {
@@ -85,7 +85,7 @@ export async function openAfterRefusal(
 }
 
 /** Source: 2026-07-28/basic/versioning: what was found out is found out anew if it fails later. */
-function refused({ server }: Stage, error: unknown): MayflyError {
+function refused({ server }: Pick<Stage, "server">, error: unknown): MayflyError {
   server.eras.forget();
   return refusedInitialize(server, error);
 }
@@ -98,7 +98,10 @@ interface NotModern {
 }
 
 /** Milliseconds for an answer to `server/discover`: servers of the first revisions may not answer what they do not know. */
-async function probe(conversation: Conversation, { server, logger }: Stage): Promise<Opened | NotModern> {
+async function probe(
+  conversation: Conversation,
+  { server, logger }: Pick<Stage, "server" | "logger">,
+): Promise<Opened | NotModern> {
   const textFor = (id: string): string => modernRequestText(id, "server/discover", "{}", OURSELVES);
   const silence = new AbortController();
   try {

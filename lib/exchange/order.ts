@@ -74,4 +74,4 @@ export type Reply =
     };
 
 /** For the log: an answer of the server, or why there is none. */
-export type Outcome = "ok" | "error" | "input_required" | FailureReason | "internal";
+export type Outcome = "ok" | "error" | "input_required" | FailureReason | "internal" | "client_gone";

@@ -5,7 +5,7 @@ import { limitTime } from "../exchange/turns.ts";
 import type { Exchange } from "../exchange/turns.ts";
 
 /** Milliseconds that a client has for its answer, as its user must be asked. */
-const ANSWER_LIMIT_MS = 5 * 60 * 1000;
+export const ANSWER_LIMIT_MS = 5 * 60 * 1000;
 
 /**
  * A server's question on the stream of the client's POST, under an id that only this client learns. While a question

@@ -44,10 +44,10 @@ const NOTHING: Incoming = { requests: [], answers: [], batch: false };
  * and headers
  */
 export function classify(text: string, headers: Headers, rules: ModernRules): Incoming {
-  const value = parse(text);
+  const { messages, batch } = messagesIn(text);
   const version = versionOf(headers);
-  if (Array.isArray(value)) return classifyBatch(messagesOf(text, value), version, headers);
-  const message = toMessage(text, value);
+  const [message] = messages;
+  if (batch || !message) return classifyBatch(messages, version, headers);
   if (isResponse(message)) return { ...NOTHING, response: message };
   if (!isRequest(message)) return noted(message, headers);
   try {
@@ -55,6 +55,16 @@ export function classify(text: string, headers: Headers, rules: ModernRules): In
   } catch (error) {
     throw withId(error, idOf(message));
   }
+}
+
+/**
+ * The messages of a body, whatever they ask for.
+ * @throws BODY_NOT_JSON, NOT_A_MESSAGE
+ */
+export function messagesIn(text: string): { readonly messages: Message[]; readonly batch: boolean } {
+  const value = parse(text);
+  const batch = Array.isArray(value);
+  return { messages: batch ? messagesOf(text, value) : [toMessage(text, value)], batch };
 }
 
 /** An initialize request is legacy unless all that it says is modern. */

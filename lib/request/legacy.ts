@@ -64,7 +64,8 @@ export function classifyBatch(
   };
 }
 
-function flawOfBatch(messages: readonly Message[], version: string | undefined): string | undefined {
+/** What is wrong with a batch; undefined if nothing is. */
+export function flawOfBatch(messages: readonly Message[], version: string | undefined): string | undefined {
   if (version !== undefined && version !== VERSION_WITHOUT_HEADER) {
     return `only protocol version ${VERSION_WITHOUT_HEADER} has batches`;
   }

@@ -1,0 +1,47 @@
+import { requestText } from "../eras/request-down.ts";
+import { CLIENT_GONE } from "../exchange/endings.ts";
+import type { MayflyError } from "../errors.ts";
+import { ownId } from "../exchange/conversation.ts";
+import { effectiveLevel } from "./log-levels.ts";
+import { forgetQuestions, refuseQuestions } from "./questions.ts";
+import type { Link } from "./link.ts";
+import type { Seat, SessionState } from "./state.ts";
+import { isSubscribedElsewhere } from "./subscriptions.ts";
+import { cancelTurn, failTurn } from "./turns.ts";
+
+/** A client leaves: what was for it alone ends, and the others notice nothing. */
+export function leave(seat: Seat, all: SessionState): void {
+  if (!all.seats.delete(seat)) return;
+  for (const turn of [...seat.turns.values()]) cancelTurn(turn, all, CLIENT_GONE);
+  refuseQuestions(seat, all);
+  const unwatched = [...seat.subscriptions].filter((uri) => !isSubscribedElsewhere(uri, seat, all));
+  for (const uri of unwatched) request("resources/unsubscribe", { uri }, all);
+  if (seat.logLevel !== undefined) restoreLevel(all);
+}
+
+/** Answers all requests of a process, or all of the session, and forgets the questions that it has asked. */
+export function loseLink(link: Link | undefined, error: MayflyError, all: SessionState): void {
+  forgetQuestions(link, all);
+  for (const turn of all.turns.values()) {
+    if (link !== undefined && turn.link !== link) continue;
+    turn.cancel?.();
+    failTurn(turn, error, all);
+  }
+}
+
+/** Tells a fresh process what the one before knew. Its answers are for nobody. */
+export function restore(all: SessionState): void {
+  const uris = new Set([...all.seats].flatMap(({ subscriptions }) => Array.from(subscriptions)));
+  for (const uri of uris) request("resources/subscribe", { uri }, all);
+  restoreLevel(all);
+}
+
+function restoreLevel(all: SessionState): void {
+  const level = effectiveLevel(all);
+  if (level !== undefined) request("logging/setLevel", { level }, all);
+}
+
+/** A request of our own. */
+function request(method: string, params: object, { links }: SessionState): void {
+  void links.running()?.conversation.send(requestText(ownId(), method, JSON.stringify(params)));
+}

@@ -1,0 +1,132 @@
+import { editObject } from "../eras/capabilities.ts";
+import { MayflyError, errorText, toMayflyError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { handshakeOf } from "../exchange/initialize.ts";
+import { idOf, isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
+import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
+import { shortened } from "../logger.ts";
+import { memberText, setMember } from "../rawjson.ts";
+import { effectiveLevel, levelOf } from "./log-levels.ts";
+import { initializeResult } from "./handshake.ts";
+import type { Link } from "./link.ts";
+import { answerQuestion, isAwaited } from "./questions.ts";
+import type { Seat, SessionState, Turn } from "./state.ts";
+import { isSubscribedElsewhere, uriOf } from "./subscriptions.ts";
+import { beginTurn, cancelTurn, endTurn, failTurn, isOpen, limitTurn } from "./turns.ts";
+
+/** Messages of the clients of a session, on their way to the server. */
+
+/** @returns false for a response that nobody waits for */
+export function receive(message: Message, seat: Seat, all: SessionState): boolean {
+  if (isResponse(message)) return answerQuestion(message, seat, all) || all.answerBridge(seat, message);
+  if (isRequest(message)) takeRequest(message, seat, all);
+  else if (isNotification(message)) void note(message, seat, all);
+  return true;
+}
+
+function takeRequest(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
+  const own = ownAnswer(request, seat, all);
+  if (own !== undefined) return seat.client.settle(request, own);
+  if (request.value.method === "initialize") keepHandshake(request, seat, all);
+  void run(beginTurn(request, seat, all), all);
+}
+
+/** The answer to a request that the server need not see. */
+function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState): string | undefined {
+  const { method } = request.value;
+  const id = idOf(request);
+  if (seat.turns.has(id)) return refusal(request, "ID_IN_USE");
+  if (method === "ping") return `{"jsonrpc":"2.0","id":${id},"result":{}}`;
+  if (method === "initialize" && !isObject(request.value.params))
+    return refusal(request, "INVALID_INITIALIZE");
+  if (!all.shared) return undefined;
+  if (method.startsWith("tasks/")) return refusal(request, "NOT_SHARED");
+  const isKept = method === "resources/unsubscribe" && isSubscribedElsewhere(uriOf(request), seat, all);
+  if (isKept) seat.subscriptions.delete(uriOf(request));
+  return isKept ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : undefined;
+}
+
+function refusal(request: Message<RequestValue>, code: ErrorCode): string {
+  const values = { method: shortened(request.value.method) };
+  return errorText(new MayflyError(code, { values }), idOf(request));
+}
+
+function keepHandshake(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
+  seat.handshake = handshakeOf(request);
+  all.handshake ??= request;
+}
+
+/** Never rejects. Messages keep their order, since all of them wait for the same process. */
+async function run(turn: Turn, all: SessionState): Promise<void> {
+  try {
+    const link = await all.links.current();
+    if (!isOpen(turn, all)) return;
+    if (!link) all.bridge(turn, all);
+    else if (turn.request.value.method === "initialize") answerInitialize(turn, link, all);
+    else send(turn, link, all);
+  } catch (error) {
+    failTurn(turn, toMayflyError(error), all);
+  }
+}
+
+function answerInitialize(turn: Turn, link: Link, all: SessionState): void {
+  const result = initializeResult(turn, link, all);
+  const text = `{"jsonrpc":"2.0","id":${idOf(turn.request)},"result":${result}}`;
+  endTurn(turn, text, "ok", all);
+}
+
+function send(turn: Turn, link: Link, all: SessionState): void {
+  turn.link = link;
+  limitTurn(turn, all);
+  void link.conversation.send(textFor(turn, all));
+}
+
+/** The request under the session's own id and progress token. */
+function textFor({ request: { text, value }, seat, id }: Turn, all: SessionState): string {
+  const own = setMember(text, "id", String(id));
+  const isHeard = progressTokenOf(value) !== undefined;
+  const named = isHeard ? withProgressToken(own, String(id)) : own;
+  return value.method === "logging/setLevel" && all.shared ? withCommonLevel(named, seat, all) : named;
+}
+
+function progressTokenOf({ params }: RequestValue): unknown {
+  const meta = params?.["_meta"];
+  return isObject(meta) ? meta["progressToken"] : undefined;
+}
+
+function withProgressToken(text: string, token: string): string {
+  return editObject(text, "params", (params) =>
+    editObject(params, "_meta", (meta) => setMember(meta, "progressToken", token)),
+  );
+}
+
+/** The server keeps one level for all: the most talkative that one of them wants. */
+function withCommonLevel(text: string, seat: Seat, all: SessionState): string {
+  seat.logLevel = levelOf(text) ?? seat.logLevel;
+  const level = effectiveLevel(all);
+  if (level === undefined) return text;
+  return editObject(text, "params", (params) => setMember(params, "level", JSON.stringify(level)));
+}
+
+/** Notifications of a client. The handshake's own is sent by us, as soon as the server is ready for it. */
+async function note(message: Message<NotificationValue>, seat: Seat, all: SessionState): Promise<void> {
+  const { method } = message.value;
+  if (method === "notifications/initialized") return;
+  if (method === "notifications/cancelled") return cancel(message, seat, all);
+  const link = all.links.running();
+  if (!link || !mayTell(message, seat, all)) return;
+  await link.conversation.send(message.text);
+}
+
+function cancel({ text, value }: Message<NotificationValue>, seat: Seat, all: SessionState): void {
+  const params = memberText(text, "params");
+  const turn = params === undefined ? undefined : seat.turns.get(memberText(params, "requestId") ?? "");
+  const reason = value.params?.["reason"];
+  if (turn) cancelTurn(turn, all, typeof reason === "string" ? reason : "The client has cancelled it");
+}
+
+/** A client that is not alone may not speak for the others. */
+function mayTell({ value }: Message<NotificationValue>, seat: Seat, all: SessionState): boolean {
+  if (value.method === "notifications/progress") return isAwaited(value.params?.["progressToken"], seat, all);
+  return all.seats.size === 1 || value.method !== "notifications/roots/list_changed";
+}

@@ -1,0 +1,77 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
+import { idOf, isNotification, isRequest, isResponse } from "../jsonrpc.ts";
+import type { Message, NotificationValue, ResponseValue } from "../jsonrpc.ts";
+import { editMember, setMember } from "../rawjson.ts";
+import { progressToken } from "../exchange/turns.ts";
+import type { Link } from "./link.ts";
+import { wantsLevel } from "./log-levels.ts";
+import { addressee, ask, newestTurn, withdraw } from "./questions.ts";
+import type { Seat, SessionState } from "./state.ts";
+import { noteSubscription, subscribersOf } from "./subscriptions.ts";
+import { endTurn } from "./turns.ts";
+
+/** Messages of the server of a session, on their way to the client that they are for. */
+
+/** @returns a promise if the server must wait before it may say more */
+export function hear(message: Message, link: Link, all: SessionState): Promise<void> | void {
+  if (isRequest(message)) return ask(message, link, all);
+  if (isResponse(message)) answer(message, all);
+  else if (isNotification(message)) tell(message, link, all);
+}
+
+function answer({ text, value }: Message<ResponseValue>, all: SessionState): void {
+  const turn = all.turns.get(value.id);
+  if (!turn) return;
+  all.links.noteAnswer();
+  const isError = value.error !== undefined;
+  if (!isError) noteSubscription(turn.request, turn.seat);
+  endTurn(turn, setMember(text, "id", idOf(turn.request)), isError ? "error" : "ok", all);
+}
+
+function tell(message: Message<NotificationValue>, link: Link, all: SessionState): void {
+  const { method, params } = message.value;
+  if (method === "notifications/progress") return tellProgress(message, all);
+  if (method === "notifications/cancelled") return withdraw(params?.["requestId"], link, all);
+  for (const seat of listenersOf(message, link, all)) {
+    seat.client.deliver(message.text, isAbout(method) ? newestTurn(seat, link)?.request : undefined);
+  }
+}
+
+/** Under the token that the client gave. The server was given our id for it. */
+function tellProgress({ text, value }: Message<NotificationValue>, all: SessionState): void {
+  const turn = all.turns.get(value.params?.["progressToken"] as RequestId);
+  const token = turn && progressToken(turn.request.text);
+  if (!turn || token === undefined) return;
+  const renamed = editMember(text, "params", (params) => setMember(params, "progressToken", token));
+  turn.seat.client.deliver(renamed, turn.request);
+}
+
+/** About the server as a whole, and none of the requests that run. */
+const FOR_ALL = /^notifications\/(?:.*\/list_changed|elicitation\/complete)$/;
+const ABOUT_RESOURCES = "notifications/resources/updated";
+
+function isAbout(method: string): boolean {
+  return !FOR_ALL.test(method) && method !== ABOUT_RESOURCES;
+}
+
+function listenersOf(
+  { value: { method, params } }: Message<NotificationValue>,
+  link: Link,
+  all: SessionState,
+): Iterable<Seat> {
+  if (!all.shared || FOR_ALL.test(method)) return all.seats;
+  if (method === ABOUT_RESOURCES) return subscribersOf(params?.["uri"], all);
+  // What a task does is for whoever started it, and nobody could.
+  if (method.startsWith("notifications/tasks/")) return [];
+  const isLog = method === "notifications/message";
+  return audience(link, all).filter((seat) => !isLog || wantsLevel(seat, params?.["level"]));
+}
+
+/** With requests of several clients in flight, nobody can tell whose business it is: none of them hears it. */
+function audience(link: Link, all: SessionState): Seat[] {
+  const only = addressee(link, all);
+  if (only) return [only];
+  const isBusy = [...all.seats].some((seat) => newestTurn(seat, link) !== undefined);
+  return isBusy ? [] : [...all.seats];
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+
+import { mayStream, readText } from "../body.ts";
+import { hasVersion, versionIn } from "../eras/envelope.ts";
+import { MayflyError } from "../errors.ts";
+import { frame } from "../frames.ts";
+import type { Host } from "../host.ts";
+import type { IncomingRequest, RequestContext } from "../incoming.ts";
+import { idOf, isRequest } from "../jsonrpc.ts";
+import type { Message } from "../jsonrpc.ts";
+import { onAbort } from "../lifetime.ts";
+import { messagesIn } from "../request/classify.ts";
+import { accepted } from "../response.ts";
+import { LEGACY_VERSIONS } from "../revisions.ts";
+import type { Route } from "../routes.ts";
+import type { Server } from "../servers.ts";
+import { openEventStream } from "./event-stream.ts";
+import type { SessionClient } from "./client.ts";
+import { tooManySessions } from "./rooms.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Membership } from "./session.ts";
+
+/** HTTP+SSE, the transport of 2024-11-05: a stream from the server, and POSTs to it. Source: 2024-11-05/basic/transports. */
+export interface HttpSse {
+  /**
+   * The stream. All that the client may do is bound to it: its POSTs bring nothing but the name of the stream.
+   * @throws NOT_ACCEPTABLE, SHUTTING_DOWN, TOO_MANY_SESSIONS
+   */
+  open(opening: Opening): Response;
+  /**
+   * A message of the client. What it leads to comes on the stream.
+   * @throws SESSION_NOT_FOUND, VERSION_NOT_SUPPORTED, and what is wrong with the body
+   */
+  take(request: IncomingRequest, url: URL): Promise<Response>;
+}
+
+export interface Opening {
+  readonly request: IncomingRequest;
+  readonly context: RequestContext;
+  readonly route: Extract<Route, { kind: "sse" }>;
+  readonly server: Server;
+  readonly principal: string;
+}
+
+/** Streams at once. Each takes some ten kilobytes. */
+const MAX_STREAMS = 10_000;
+
+export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
+  const streams = new Map<string, Membership>();
+  return {
+    open(opening) {
+      if (!mayStream(opening.request.headers.get("accept"))) throw new MayflyError("NOT_ACCEPTABLE");
+      if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
+      if (streams.size >= MAX_STREAMS) throw tooManySessions(MAX_STREAMS);
+      return join(opening, randomUUID(), streams, rooms, host);
+    },
+    async take(request, url) {
+      if (request.method !== "POST") throw notPost();
+      const { searchParams } = url;
+      const membership = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
+      if (!membership) throw new MayflyError("SESSION_NOT_FOUND");
+      const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes));
+      for (const message of messages) refuseModern(message);
+      for (const message of messages) membership.receive(message);
+      return accepted();
+    },
+  };
+}
+
+function notPost(): MayflyError {
+  return new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "POST" }, headers: { Allow: "POST" } });
+}
+
+/** The client joins before its stream opens: whatever closes the stream makes it leave. */
+function join(
+  opening: Opening,
+  id: string,
+  streams: Map<string, Membership>,
+  rooms: Rooms,
+  host: Host,
+): Response {
+  const { request, context, route, principal } = opening;
+  const membership = memberOf(opening, rooms, host, {
+    principal,
+    deliver: (text) => stream.send(frame(text)),
+    settle(_request, text) {
+      if (text !== undefined) stream.send(frame(text));
+      if (host.drain.signal.aborted) closeIfIdle();
+    },
+    end: () => stream.close(),
+  });
+  const closeIfIdle = (): void => {
+    if (!membership.isBusy()) stream.close();
+  };
+  streams.set(id, membership);
+  // Its stream is there by then: the signal has not fired yet.
+  const unlisten = onAbort(host.drain.signal, closeIfIdle);
+  const stream = openEventStream({
+    keepAliveMs: host.heartbeatMs,
+    signals: [request.signal, context.signal],
+    onClose: () => {
+      streams.delete(id);
+      unlisten();
+      membership.leave();
+    },
+  });
+  stream.send(`event: endpoint\ndata: ${route.endpoint}?sessionId=${id}\n\n`);
+  return stream.response;
+}
+
+function memberOf({ server }: Opening, rooms: Rooms, host: Host, client: SessionClient): Membership {
+  return host.sharedSession ? rooms.share(server, client) : rooms.open(server, client);
+}
+
+/** The transport is older than the revision without a handshake, which a client of both then leaves. */
+function refuseModern(message: Message): void {
+  const { value } = message;
+  if (!isRequest(message) || !hasVersion(value)) return;
+  const data = { supported: LEGACY_VERSIONS, requested: versionIn(value) };
+  throw new MayflyError("VERSION_NOT_SUPPORTED", { data, id: idOf(message) });
+}

@@ -1,0 +1,109 @@
+import type { Places } from "../capacity.ts";
+import { MayflyError } from "../errors.ts";
+import { converse } from "../exchange/conversation.ts";
+import type { Conversation, ConversationOptions } from "../exchange/conversation.ts";
+import { failureOf, report } from "../exchange/endings.ts";
+import { INITIALIZED_TEXT } from "../exchange/initialize.ts";
+import { openAfterRefusal } from "../exchange/opening.ts";
+import { createLifetime } from "../lifetime.ts";
+import type { Lifetime } from "../lifetime.ts";
+import type { OwnProcess, Processes } from "../processes.ts";
+import { memberText } from "../rawjson.ts";
+import type { Server } from "../servers.ts";
+
+/** A process that a session speaks with, after the handshake. */
+export interface Link {
+  readonly server: Server;
+  readonly conversation: Conversation;
+  /** The raw InitializeResult. */
+  readonly initialized: string;
+  /** Fires when the reading ends, but for the end of the process itself. */
+  readonly signal: AbortSignal;
+  /** Ends the process. */
+  end(): void;
+}
+
+/** What the processes of a session take from their host. */
+export interface LinkHost {
+  readonly processes: Processes;
+  /** One for each process, as long as it lives. */
+  readonly places: Places;
+  readonly shutdown: AbortController;
+  /** Bytes of one line from a server. */
+  readonly maxMessageBytes: number;
+  readonly options: ConversationOptions;
+}
+
+/**
+ * Starts a server for a session, and makes the handshake.
+ * @param initialize writes the initialize request with the id that it is given
+ * @param over fires when the session is over
+ * @returns undefined for a server that knows no handshake: its requests need no session
+ * @throws OVERLOADED, NO_PLACE_TO_WAIT, SHUTTING_DOWN, START_TIMEOUT, INITIALIZE_REFUSED, and why the server ended
+ */
+export async function openLink(
+  server: Server,
+  initialize: (id: string) => string,
+  over: AbortSignal,
+  host: LinkHost,
+): Promise<Link | undefined> {
+  if (server.eras.known().legacy === false) return undefined;
+  const lifetime = createLifetime({ clients: [over], shutdown: host.shutdown.signal });
+  const process = await startProcess(server, lifetime, host);
+  try {
+    return await shakeHands(process, server, initialize, lifetime, host);
+  } catch (error) {
+    const failure = failureOf(error, lifetime.signal, server, host.maxMessageBytes);
+    if (failure?.reason !== undefined) report(failure, process, server, host.options.logger);
+    lifetime.dispose();
+    process.end();
+    throw failure ?? error;
+  }
+}
+
+async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost): Promise<OwnProcess> {
+  const release = host.places.take();
+  try {
+    const process = await host.processes.start(server, lifetime.signal);
+    void process.gone.then(release);
+    return process;
+  } catch (error) {
+    release();
+    lifetime.dispose();
+    throw error;
+  }
+}
+
+async function shakeHands(
+  process: OwnProcess,
+  server: Server,
+  initialize: (id: string) => string,
+  lifetime: Lifetime,
+  { options }: LinkHost,
+): Promise<Link | undefined> {
+  const conversation = converse(process, server, options);
+  const unlisten = conversation.listen(lifetime.signal);
+  const values = { server: server.name, method: "initialize", limit: server.startTimeoutMs };
+  const stopTimer = lifetime.endAfter(server.startTimeoutMs, new MayflyError("START_TIMEOUT", { values }));
+  const { error, text } = await conversation.ask("initialize", initialize);
+  if (error !== undefined) await openAfterRefusal({ server, logger: options.logger }, conversation, error);
+  stopTimer();
+  const end = (): void => {
+    unlisten();
+    lifetime.dispose();
+    process.end();
+  };
+  if (error !== undefined) {
+    end();
+    return undefined;
+  }
+  server.eras.learn({ legacy: true });
+  void conversation.send(INITIALIZED_TEXT);
+  return {
+    server,
+    conversation,
+    initialized: memberText(text, "result") ?? "{}",
+    signal: lifetime.signal,
+    end,
+  };
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+
+import { idOf } from "../jsonrpc.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import { CLIENT_GONE } from "../exchange/endings.ts";
+import { anonymousHandshake } from "../exchange/initialize.ts";
+import type { MayflyError } from "../errors.ts";
+import { LEGACY_VERSIONS } from "../revisions.ts";
+import type { Server } from "../servers.ts";
+import type { SessionClient } from "./client.ts";
+import { receive } from "./from-client.ts";
+import { hear } from "./from-server.ts";
+import { firstInitialize } from "./handshake.ts";
+import { createLinks } from "./links.ts";
+import type { Link, LinkHost } from "./link.ts";
+import { leave, loseLink, restore } from "./coming-and-going.ts";
+import type { Seat, SessionState } from "./state.ts";
+import { cancelTurn } from "./turns.ts";
+
+/** The place of a client in a session. */
+export interface Membership {
+  /**
+   * Takes a message of the client. What it leads to comes through {@link SessionClient}.
+   * @returns false for a response that nobody waits for
+   */
+  receive(message: Message): boolean;
+  /** The client waits for none of the answers to these requests any more. */
+  cancel(requests: Iterable<Message<RequestValue>>): void;
+  /** Whether the client waits for an answer. */
+  isBusy(): boolean;
+  /** Cancels what the client still waits for, and takes no more messages. Repeated calls count once. */
+  leave(): void;
+}
+
+/** One server process for many requests, of one client or of several. */
+export interface Session {
+  join(client: SessionClient): Membership;
+  readonly size: number;
+  /** Whether a request has no answer yet. */
+  isBusy(): boolean;
+  /** From now on the server is run as it is configured there; what is in flight ends as it began. */
+  reconfigure(server: Server): void;
+  /** Ends the process, and answers what is in flight with the error. */
+  end(error: MayflyError): void;
+}
+
+export interface SessionOptions {
+  readonly server: Server;
+  /** Whether there are several clients, who must be kept apart. */
+  readonly shared: boolean;
+  readonly host: LinkHost;
+  readonly bridge: SessionState["bridge"];
+  readonly answerBridge: SessionState["answerBridge"];
+}
+
+export function createSession({ server, shared, host, bridge, answerBridge }: SessionOptions): Session {
+  const state: SessionState = {
+    server,
+    shared,
+    links: createLinks(server.name, host, {
+      server: () => state.server,
+      initialize: (id) => firstInitialize(id, state),
+      opened: () => restore(state),
+      message: (message, link) => hear(message, link, state),
+      ended: (link, failure) => loseLink(link, failure, state),
+      isBusy: (link) => isBusy(link, state),
+    }),
+    seats: new Set(),
+    turns: new Map(),
+    questions: new Map(),
+    handshake: undefined,
+    lastId: 0,
+    logger: host.options.logger,
+    bridge,
+    answerBridge,
+  };
+  return {
+    join(client) {
+      const seat = seatFor(client);
+      state.seats.add(seat);
+      return {
+        receive: (message) => state.seats.has(seat) && receive(message, seat, state),
+        cancel: (requests) => {
+          for (const request of requests) {
+            const turn = seat.turns.get(idOf(request));
+            if (turn?.request === request) cancelTurn(turn, state, CLIENT_GONE);
+          }
+        },
+        isBusy: () => seat.turns.size > 0,
+        leave: () => leave(seat, state),
+      };
+    },
+    get size() {
+      return state.seats.size;
+    },
+    isBusy: () => state.turns.size > 0,
+    reconfigure(changed) {
+      state.server = changed;
+      state.links.retire();
+    },
+    end(error) {
+      loseLink(undefined, error, state);
+      state.links.end();
+    },
+  };
+}
+
+function seatFor(client: SessionClient): Seat {
+  return {
+    id: randomUUID(),
+    client,
+    handshake: anonymousHandshake(LEGACY_VERSIONS[0]),
+    turns: new Map(),
+    subscriptions: new Set(),
+    logLevel: undefined,
+  };
+}
+
+function isBusy(link: Link, { turns }: SessionState): boolean {
+  return [...turns.values()].some((turn) => turn.link === link);
+}

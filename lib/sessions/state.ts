@@ -1,0 +1,71 @@
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
+
+import type { Handshake } from "../exchange/initialize.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import type { Logger } from "../logger.ts";
+import type { Server } from "../servers.ts";
+import type { SessionClient } from "./client.ts";
+import type { Link } from "./link.ts";
+import type { Links } from "./links.ts";
+
+/** A request of a client that has no answer yet. */
+export interface Turn {
+  readonly seat: Seat;
+  readonly request: Message<RequestValue>;
+  /** By which the server knows it; also its progress token. */
+  readonly id: number;
+  readonly startedAt: number;
+  /** The process that works on it. */
+  link: Link | undefined;
+  /** Ends work that has a process of its own. */
+  cancel: (() => void) | undefined;
+  stopTimer: () => void;
+}
+
+/** A request of the server that its client has not answered. */
+export interface Question {
+  readonly seat: Seat;
+  readonly link: Link;
+  readonly message: Message<RequestValue>;
+  readonly stopTimer: () => void;
+}
+
+/** What a session knows of one client. */
+export interface Seat {
+  /** Names the client, and nobody else. */
+  readonly id: string;
+  readonly client: SessionClient;
+  /** As it said in its own initialize request. */
+  handshake: Handshake;
+  /** By the raw id that the client knows. */
+  readonly turns: Map<string, Turn>;
+  /** URIs of resources. */
+  readonly subscriptions: Set<string>;
+  /** Of log messages, if it has asked for one. */
+  logLevel: string | undefined;
+}
+
+/**
+ * What the parts of a session share. Ids and progress tokens of its clients are replaced by ids that are the session's
+ * own, so that equal ones of two clients never meet.
+ */
+export interface SessionState {
+  /** As it is configured now. */
+  server: Server;
+  /** Whether clients must be kept apart. */
+  readonly shared: boolean;
+  readonly links: Links;
+  readonly seats: Set<Seat>;
+  /** By the id that the server knows. */
+  readonly turns: Map<RequestId, Turn>;
+  /** By the id that the client knows. */
+  readonly questions: Map<RequestId, Question>;
+  /** The initialize request of the first client: every process gets it. */
+  handshake: Message<RequestValue> | undefined;
+  lastId: number;
+  readonly logger: Logger;
+  /** Runs a request on a process of its own, for a server that has no handshake. */
+  readonly bridge: (turn: Turn, all: SessionState) => void;
+  /** An answer to a question that such a process has asked; false if there is none. */
+  readonly answerBridge: (seat: Seat, message: Message) => boolean;
+}

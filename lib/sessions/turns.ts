@@ -1,0 +1,79 @@
+import { MayflyError, errorText } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { cancelledText } from "../exchange/endings.ts";
+import { namesOf } from "../exchange/names.ts";
+import type { Outcome } from "../exchange/order.ts";
+import { idOf } from "../jsonrpc.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import { shortened } from "../logger.ts";
+import { MAX_TIMER_MS } from "../promises.ts";
+import type { Seat, SessionState, Turn } from "./state.ts";
+
+/** Requests of the clients of a session, from the first to the last thing that happens to them. */
+
+/** Registers a request. */
+export function beginTurn(request: Message<RequestValue>, seat: Seat, all: SessionState): Turn {
+  all.lastId += 1;
+  const turn: Turn = {
+    seat,
+    request,
+    id: all.lastId,
+    startedAt: performance.now(),
+    link: undefined,
+    cancel: undefined,
+    stopTimer: () => undefined,
+  };
+  all.turns.set(turn.id, turn);
+  seat.turns.set(idOf(request), turn);
+  return turn;
+}
+
+/** Whether nobody has answered or cancelled it meanwhile. */
+export function isOpen({ id }: Turn, { turns }: SessionState): boolean {
+  return turns.has(id);
+}
+
+/**
+ * Answers a request, which is over with that.
+ * @param text the answer; undefined if the client does not want one any more
+ */
+export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, all: SessionState): void {
+  const { seat, request, link, startedAt } = turn;
+  if (!all.turns.delete(turn.id)) return;
+  seat.turns.delete(idOf(request));
+  turn.stopTimer();
+  seat.client.settle(request, text);
+  const durationMs = Math.round(performance.now() - startedAt);
+  // What ran on a process of its own has its own line.
+  if (!turn.cancel) {
+    all.logger.info({ server: all.server.name, ...namesOf([request]), durationMs, outcome }, "request");
+  }
+  if (link) all.links.noteEnd(link);
+}
+
+/** Answers a request with an error of ours. */
+export function failTurn(turn: Turn, error: MayflyError, all: SessionState): void {
+  endTurn(turn, errorText(error, idOf(turn.request)), error.reason ?? "error", all);
+}
+
+/** Ends a request whose client does not wait any more. Source: 2025-11-25/basic/utilities/cancellation. */
+export function cancelTurn(turn: Turn, all: SessionState, reason: string): void {
+  turn.cancel?.();
+  void turn.link?.conversation.send(cancelledText(String(turn.id), reason));
+  endTurn(turn, undefined, "client_gone", all);
+}
+
+/** Lets the time for a request run, from its beginning. */
+export function limitTurn(turn: Turn, all: SessionState): void {
+  turn.stopTimer();
+  const limit = all.server.requestTimeoutMs;
+  const timer = setTimeout(() => expire(turn, "REQUEST_TIMEOUT", limit, all), Math.min(limit, MAX_TIMER_MS));
+  turn.stopTimer = () => clearTimeout(timer);
+}
+
+function expire(turn: Turn, code: ErrorCode, limit: number, all: SessionState): void {
+  const values = { server: all.server.name, method: shortened(turn.request.value.method), limit };
+  const error = new MayflyError(code, { values });
+  void turn.link?.conversation.send(cancelledText(String(turn.id), error.message));
+  failTurn(turn, error, all);
+}
