@@ -19,7 +19,8 @@ import { createEventStore } from "./event-store.ts";
 import type { EventStore } from "./event-store.ts";
 import { createSeal } from "./input/seal.ts";
 import type { Seal } from "./input/seal.ts";
-import { completePaths, createRouter } from "./routes.ts";
+import { completePaths } from "./paths.ts";
+import { createRouter } from "./routes.ts";
 import type { Router } from "./routes.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
@@ -66,7 +67,7 @@ const MIB = 1024 ** 2;
 
 /** @throws ConfigurationError */
 export function createHost(options: HandlerOptions): Host {
-  check(options);
+  checkOptions(options);
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
@@ -118,7 +119,11 @@ export function createHost(options: HandlerOptions): Host {
 /** Characters of a secret that cannot be guessed. */
 const MIN_SECRET = 32;
 
-function check(options: HandlerOptions): void {
+/**
+ * What a configuration needs, together with the options that it goes with.
+ * @throws ConfigurationError
+ */
+export function checkOptions(options: HandlerOptions): void {
   const { mcpServers, default: chosen, authKeys = [], passEnv = [], stateSecrets = [] } = options;
   const names = Object.keys(mcpServers);
   if (names.length === 0) throw new ConfigurationError("mcpServers: there is no server");

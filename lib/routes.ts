@@ -1,5 +1,6 @@
 import type { Paths, Transport } from "./configuration/options.ts";
 import { MayflyError } from "./errors.ts";
+import { relative } from "./paths.ts";
 
 /** Where a request goes. */
 export type Route =
@@ -21,51 +22,54 @@ const HEALTH = /^\/(?:health|healthz|ping)\/?$/;
 const SERVERS = /^\/servers\/?$/;
 const NAMED = /^\/servers\/([^/]+)\/(mcp|sse|messages)\/?$/;
 
-/** The paths without those that are left out, and without a slash at their end. */
-export function completePaths({
-  mcp = "/mcp",
-  sse = "/sse",
-  messages = "/messages",
-}: Paths = {}): Required<Paths> {
-  const [first = "", second = "", third = ""] = [mcp, sse, messages].map((path) => path.replace(/\/$/, ""));
-  return { mcp: first, sse: second, messages: third };
-}
-
 /**
  * Makes the table of routes. What is not served here is a 404 that says so.
  * @returns a function that throws ROUTE_NOT_FOUND, ADAPTER_ONLY, TRANSPORT_NOT_SERVED
  */
 export function createRouter(transports: readonly Transport[], paths: Required<Paths>): Router {
-  const { mcp, sse, messages } = paths;
-  const served = (transport: Transport, route: Route): Route => {
-    if (transports.includes(transport)) return route;
-    throw new MayflyError(transport === "sse" ? "ADAPTER_ONLY" : "TRANSPORT_NOT_SERVED");
-  };
+  const transportOf = { mcp: "mcp", sse: "sse", messages: "sse" } as const;
   return ({ pathname }) => {
     if (HEALTH.test(pathname)) return { kind: "health" };
     if (SERVERS.test(pathname)) return { kind: "servers" };
-    const [, name, transport] = NAMED.exec(pathname) ?? [];
-    const streams = transport === "mcp" ? { name } : below(mcp, pathname);
-    if (streams) return served("mcp", { kind: "mcp", server: streams.name });
-    const events = transport === "sse" ? { name } : below(sse, pathname);
-    const endpoint = relative(pathname, messages);
-    if (events) return served("sse", { kind: "sse", server: events.name, endpoint });
-    if (transport === "messages" || below(messages, pathname)) return served("sse", { kind: "messages" });
-    throw new MayflyError("ROUTE_NOT_FOUND");
+    const { kind, name } = namedFirst(pathname) ?? below(paths, pathname);
+    const transport = transportOf[kind];
+    if (!transports.includes(transport)) {
+      throw new MayflyError(transport === "sse" ? "ADAPTER_ONLY" : "TRANSPORT_NOT_SERVED");
+    }
+    if (kind === "messages") return { kind };
+    const server = decoded(name);
+    return kind === "mcp"
+      ? { kind, server }
+      : { kind, server, endpoint: relative(pathname, paths.messages || "/") };
   };
 }
 
-/** Whether the path is that one, or has one more name behind it. */
-function below(path: string, pathname: string): { readonly name: string | undefined } | undefined {
-  const rest = pathname.startsWith(path) ? pathname.slice(path.length) : "//";
-  const match = /^(?:\/([^/]+))?\/?$/.exec(rest);
-  return match ? { name: match[1] } : undefined;
+interface Found {
+  readonly kind: keyof Paths;
+  readonly name: string | undefined;
 }
 
-/** The reference that leads from one path to another (RFC 3986, 4.2). */
-function relative(from: string, to: string): string {
-  const [here, there] = [from.split("/").slice(0, -1), to.split("/")];
-  let same = 0;
-  while (same < here.length && same < there.length - 1 && here[same] === there[same]) same += 1;
-  return [...here.slice(same).map(() => ".."), ...there.slice(same)].join("/");
+function namedFirst(pathname: string): Found | undefined {
+  const [, name, kind] = NAMED.exec(pathname) ?? [];
+  return kind === undefined ? undefined : { name, kind: kind as keyof Paths };
+}
+
+/** Whether the path is one of those, or has one more name behind it. Where one path is below another, it comes first. */
+function below(paths: Required<Paths>, pathname: string): Found {
+  const kinds = (["mcp", "sse", "messages"] as const).toSorted((a, b) => paths[b].length - paths[a].length);
+  for (const kind of kinds) {
+    const rest = pathname.startsWith(paths[kind]) ? pathname.slice(paths[kind].length) : "//";
+    const match = /^(?:\/([^/]+))?\/?$/.exec(rest);
+    if (match) return { kind, name: match[1] };
+  }
+  throw new MayflyError("ROUTE_NOT_FOUND");
+}
+
+/** A name that is not encoded as a URL wants it is the name of no server. */
+function decoded(name: string | undefined): string | undefined {
+  try {
+    return name && decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }

@@ -19,6 +19,7 @@ const LAYERS = [
     "lib/auth.ts",
     "lib/body.ts",
     "lib/parameters.ts",
+    "lib/paths.ts",
     "lib/request/classify.ts",
     "lib/request/legacy.ts",
     "lib/request/modern.ts",
