@@ -1,9 +1,9 @@
 import { admitKey, admitOrigin, exposeTo, preflight } from "./auth.ts";
 import { readBody } from "./body.ts";
-import type { HandlerOptions } from "./configuration/options.ts";
+import type { HandlerOptions, McpConfig } from "./configuration/options.ts";
 import { MayflyError, toMayflyError, withId } from "./errors.ts";
 import { answerHealth } from "./health.ts";
-import { createHost } from "./host.ts";
+import { checkOptions, createHost } from "./host.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { ClientGone } from "./lifetime.ts";
@@ -24,6 +24,12 @@ type Source = Pick<Caller, "request" | "context">;
 export interface Handler {
   /** Never rejects: whatever goes wrong is an answer. */
   readonly fetch: (request: IncomingRequest, context?: RequestContext) => Promise<Response>;
+  /**
+   * Takes over another configuration of servers. Requests that run go on with the server that they have, a server whose
+   * entry is the same stays as it is, and one that is left out is a 404 from now on. The other options stay.
+   * @throws ConfigurationError for one that cannot work, and changes nothing
+   */
+  readonly reconfigure: (config: McpConfig) => void;
   /** Ends subscriptions gracefully, and processes that wait for an answer: before `close`, to let the others finish. */
   readonly drain: () => void;
   /** Refuses new requests, answers the running ones with an error, and resolves when no process is left. */
@@ -46,6 +52,12 @@ export function createHandler(options: HandlerOptions): Handler {
         refuse(error, host),
       );
       return exposeTo(request, response, host.rules);
+    },
+    reconfigure: ({ mcpServers, default: chosen }) => {
+      const { default: _, ...others } = options;
+      const config = { mcpServers, ...(chosen !== undefined && { default: chosen }) };
+      checkOptions({ ...others, ...config });
+      host.servers.replace(config);
     },
     drain: () => host.drain.abort(),
     close: async () => {

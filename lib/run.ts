@@ -19,7 +19,7 @@ import { namesOf } from "./exchange/names.ts";
 import type { Client, Input, Order, Outcome, Reply } from "./exchange/order.ts";
 import type { Incoming } from "./request/classify.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
-import type { Server } from "./servers.ts";
+import type { Server, ServersChange } from "./servers.ts";
 
 /** Where a request comes from, and what ends it. */
 export interface Caller {
@@ -111,18 +111,27 @@ async function runListen(
   const order = orderFor([request], client, REFUSE, server, caller, host);
   try {
     const run = await start(order, listen, caller, host);
-    return { ...run, replies: releasing(run.replies, release) };
+    const unlisten = host.servers.onChange((change) => {
+      // Its client asks again, and then hears of the new server.
+      if (isReplaced(server, change)) run.lifetime?.end(new MayflyError("SHUTTING_DOWN"));
+    });
+    return { ...run, replies: releasing(run.replies, [unlisten, release]) };
   } catch (error) {
     release();
     throw error;
   }
 }
 
-async function* releasing(replies: Replies, release: () => void): Replies {
+/** By name: a request may have a server of its own, made from the one that was configured. */
+function isReplaced({ name }: Server, { removed, changed }: ServersChange): boolean {
+  return [...removed, ...changed.map(({ from }) => from)].some((server) => server.name === name);
+}
+
+async function* releasing(replies: Replies, releases: readonly (() => void)[]): Replies {
   try {
     yield* replies;
   } finally {
-    release();
+    for (const release of releases) release();
   }
 }
 

@@ -1,7 +1,8 @@
 import { join, resolve as absolute } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
-import type { HandlerOptions, InputMode, ServerConfig } from "./configuration/options.ts";
+import type { HandlerOptions, InputMode, McpConfig, ServerConfig } from "./configuration/options.ts";
 import { inheritedEnvironment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { createEraMemory } from "./exchange/era-memory.ts";
@@ -34,6 +35,12 @@ export interface Server {
   readonly secrets: readonly string[];
 }
 
+/** What a new configuration did to servers that had been asked for already: others nobody can hold. */
+export interface ServersChange {
+  readonly removed: readonly Server[];
+  readonly changed: readonly { readonly from: Server; readonly to: Server }[];
+}
+
 export interface Servers {
   readonly names: readonly string[];
   /** The one that answers on the bare path. */
@@ -43,6 +50,13 @@ export interface Servers {
    * @throws SERVER_NOT_FOUND, SERVER_NOT_CHOSEN
    */
   find(name: string | undefined): Server;
+  /**
+   * Takes over a configuration that has been checked. A server whose entry is the same stays the same object, with all
+   * that was learned about it; a request that runs keeps the server that it has.
+   */
+  replace(config: McpConfig): void;
+  /** Calls the listener at every change, when the new servers can be found. Returns how to stop that. */
+  onChange(listener: (change: ServersChange) => void): () => void;
 }
 
 const DEFAULT_START_TIMEOUT_MS = 30_000;
@@ -51,20 +65,90 @@ const DEFAULT_PROBE_TIMEOUT_MS = 5000;
 
 /** Looks files up when a server is first asked for: a function pays only for the server that it runs. */
 export function createServers(options: HandlerOptions, own: Environment): Servers {
-  const entries = Object.entries(options.mcpServers);
-  const servers = new Map(
-    entries.map(([name, config]) => [name, once(() => toServer(name, config, options, own))]),
-  );
-  const chosen = options.default ?? (entries.length === 1 ? entries[0]?.[0] : undefined);
+  const listeners = new Set<(change: ServersChange) => void>();
+  const entryFor = (name: string, config: ServerConfig): Entry =>
+    createEntry(config, () => toServer(name, config, options, own));
+  let table = tableOf(options, new Map(), entryFor);
   return {
-    names: [...servers.keys()],
-    chosen,
-    find(name = chosen) {
-      if (name === undefined) throw new MayflyError("SERVER_NOT_CHOSEN");
-      const server = servers.get(name);
-      if (!server) throw new MayflyError("SERVER_NOT_FOUND", { values: { server: name } });
-      return server();
+    get names() {
+      return [...table.entries.keys()];
     },
+    get chosen() {
+      return table.chosen;
+    },
+    find(name = table.chosen) {
+      if (name === undefined) throw new MayflyError("SERVER_NOT_CHOSEN");
+      const entry = table.entries.get(name);
+      if (!entry) throw new MayflyError("SERVER_NOT_FOUND", { values: { server: name } });
+      return entry.server();
+    },
+    replace(config) {
+      const next = tableOf(config, table.entries, entryFor);
+      const change = changeBetween(table.entries, next.entries);
+      table = next;
+      for (const listener of listeners) listener(change);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** A server as it is configured, which is made when it is first asked for. */
+interface Entry {
+  /** A copy: the operator's own object may be changed and given again. */
+  readonly config: unknown;
+  readonly server: () => Server;
+  readonly isMade: () => boolean;
+}
+
+type Entries = ReadonlyMap<string, Entry>;
+
+interface Table {
+  readonly entries: Entries;
+  readonly chosen: string | undefined;
+}
+
+function createEntry(config: ServerConfig, make: () => Server): Entry {
+  let isMade = false;
+  const server = once(() => {
+    const made = make();
+    isMade = true;
+    return made;
+  });
+  return { config: copyOf(config), server, isMade: () => isMade };
+}
+
+function copyOf(config: ServerConfig): unknown {
+  return JSON.parse(JSON.stringify(config));
+}
+
+function tableOf(
+  { mcpServers, default: chosen }: McpConfig,
+  before: Entries,
+  entryFor: (name: string, config: ServerConfig) => Entry,
+): Table {
+  const configs = Object.entries(mcpServers);
+  const entries = configs.map(([name, config]) => {
+    const known = before.get(name);
+    return [
+      name,
+      known && isDeepStrictEqual(known.config, copyOf(config)) ? known : entryFor(name, config),
+    ] as const;
+  });
+  return {
+    entries: new Map(entries),
+    chosen: chosen ?? (configs.length === 1 ? configs[0]?.[0] : undefined),
+  };
+}
+
+function changeBetween(before: Entries, after: Entries): ServersChange {
+  const made = [...before].filter(([name, entry]) => entry.isMade() && after.get(name) !== entry);
+  const pairs = made.map(([name, entry]) => ({ from: entry.server(), to: after.get(name)?.server() }));
+  return {
+    removed: pairs.filter(({ to }) => to === undefined).map(({ from }) => from),
+    changed: pairs.flatMap(({ from, to }) => (to ? [{ from, to }] : [])),
   };
 }
 

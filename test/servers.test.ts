@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 
-import type { HandlerOptions } from "../lib/index.ts";
+import type { HandlerOptions, ServerConfig } from "../lib/index.ts";
 import { MayflyError } from "../lib/errors.ts";
 import { createServers } from "../lib/servers.ts";
-import type { Server } from "../lib/servers.ts";
+import type { Server, ServersChange } from "../lib/servers.ts";
 
 const TWO = { a: { command: "x" }, b: { command: "y" } };
 const BASE = resolve("/", "base");
@@ -45,6 +45,67 @@ describe("servers are found", () => {
   test("as the same one each time: files are looked up once", () => {
     const servers = createServers({ mcpServers: TWO }, {});
     assert.equal(servers.find("a"), servers.find("a"));
+  });
+});
+
+describe("when the configuration changes", () => {
+  test("a server with the same entry stays the same object, in whatever order its keys stand", () => {
+    const servers = createServers({ mcpServers: { a: { command: "x", args: ["1"], env: { A: "1" } } } }, {});
+    const before = servers.find("a");
+    servers.replace({ mcpServers: { b: TWO.b, a: { env: { A: "1" }, args: ["1"], command: "x" } } });
+    assert.equal(servers.find("a"), before);
+    assert.deepEqual([servers.names, servers.chosen], [["b", "a"], undefined]);
+  });
+
+  const changes: readonly ServerConfig[] = [
+    { command: "z" },
+    { command: "x", args: ["1"] },
+    { command: "x", env: { A: "1" } },
+    { command: "x", cwd: "sub" },
+    { command: "x", era: "legacy" },
+    { command: "x", requestTimeoutMs: 5 },
+  ];
+  for (const to of changes) {
+    test(`${JSON.stringify(to)} is another server than {"command":"x"}`, () => {
+      const servers = createServers({ mcpServers: TWO }, {});
+      const before = servers.find("a");
+      servers.replace({ mcpServers: { a: to } });
+      assert.notEqual(servers.find("a"), before);
+      assert.equal(servers.chosen, "a");
+    });
+  }
+
+  test("those who listen hear of the servers that somebody has, with what takes their place", () => {
+    const servers = createServers(
+      { mcpServers: { ...TWO, never: { command: "n" }, out: { command: "o" } } },
+      {},
+    );
+    const [a, b, out] = ["a", "b", "out"].map((name) => servers.find(name));
+    const heard: ServersChange[] = [];
+    const off = servers.onChange((change) => heard.push(change));
+    servers.replace({ mcpServers: { ...TWO, a: { command: "new" }, comes: { command: "c" } } });
+    const [{ removed, changed } = { removed: [], changed: [] }] = heard;
+    assert.deepEqual(removed, [out]);
+    assert.equal(changed.length, 1);
+    assert.equal(changed[0]?.from, a);
+    assert.equal(changed[0]?.to, servers.find("a"));
+    assert.equal(servers.find("b"), b);
+    off();
+    servers.replace({ mcpServers: TWO });
+    assert.equal(heard.length, 1);
+  });
+
+  test("a new server has the options of all, and the folder of the old ones", () => {
+    const servers = createServers(
+      { mcpServers: TWO, baseDirectory: BASE, requestTimeoutMs: 7 },
+      { PATH: "/bin" },
+    );
+    servers.replace({ mcpServers: { a: { command: "z", cwd: "sub" } } });
+    const { parameters, requestTimeoutMs } = servers.find("a");
+    assert.deepEqual(
+      [parameters.cwd, parameters.env, requestTimeoutMs],
+      [join(BASE, "sub"), { PATH: "/bin" }, 7],
+    );
   });
 });
 
