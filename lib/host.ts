@@ -25,6 +25,8 @@ import type { Router } from "./routes.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
 import type { Exchange } from "./exchange/turns.ts";
+import { createWatch } from "./watching.ts";
+import type { Watch } from "./watching.ts";
 
 /** What all requests share: the parsed options, and the processes that are alive. */
 export interface Host {
@@ -56,8 +58,7 @@ export interface Host {
   /** Questions that wait for the answers of legacy clients. */
   readonly relays: Relays;
   readonly logger: Logger;
-  /** Never throws. */
-  readonly onMessage: (server: string, direction: "in" | "out", text: string) => void;
+  readonly watch: Watch;
   readonly shutdown: AbortController;
   /** Comes before the shutdown: ends what would otherwise wait for its client, and nothing else. */
   readonly drain: AbortController;
@@ -110,7 +111,7 @@ export function createHost(options: HandlerOptions): Host {
     held,
     relays: createRelays(),
     logger,
-    onMessage: guarded(options.onMessage, logger),
+    watch: createWatch(options, logger),
     shutdown: new AbortController(),
     drain,
   };
@@ -140,15 +141,4 @@ export function checkOptions(options: HandlerOptions): void {
   }
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
-}
-
-/** What only watches must not change the answer. */
-function guarded(observe: HandlerOptions["onMessage"], logger: Logger): Host["onMessage"] {
-  return (...event) => {
-    try {
-      observe?.(...event);
-    } catch (err) {
-      logger.error({ err }, "onMessage threw");
-    }
-  };
 }

@@ -1,4 +1,7 @@
-/** Where reports go; pino and console fit. Never receives arguments, results, keys or environment values. */
+/**
+ * Where reports go; pino and console fit. Never receives keys or environment values; arguments and results only at the
+ * level `debug`, where the operator asks for messages.
+ */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -240,8 +240,8 @@ function lifetimeFor(
   });
 }
 
-function conversationOptions({ server }: Order, { logger, onMessage }: Host): ConversationOptions {
-  return { logger, onMessage: (direction, text) => onMessage(server.name, direction, text) };
+function conversationOptions({ server }: Order, { logger, watch }: Host): ConversationOptions {
+  return { logger, onMessage: (direction, text) => watch(server, direction, text) };
 }
 
 async function* logged(

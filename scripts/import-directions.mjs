@@ -26,6 +26,7 @@ const LAYERS = [
     "lib/request/session-token.ts",
     "lib/response.ts",
     "lib/routes.ts",
+    "lib/watching.ts",
   ],
   ["lib/exchange/listening.ts"],
   ["lib/exchange/exchange.ts"],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { mask } from "../lib/secrets.ts";
+import { mask, maskedStart } from "../lib/secrets.ts";
+import { bigText } from "./support/fixture.ts";
 
 describe("mask", () => {
   const rows: readonly (readonly [what: string, text: string, secrets: readonly string[], masked: string])[] =
@@ -21,4 +22,84 @@ describe("mask", () => {
   for (const [what, text, secrets, masked] of rows) {
     test(what, () => assert.equal(mask(text, secrets), masked));
   }
+});
+
+describe("a secret is masked in a JSON string", () => {
+  const secrets = ['q"uo\te', "C:\\new\\u0041", "lines\nof\r\n\ttext", "päss/wörd😀", "plain-one"];
+  const ascii = (text: string): string =>
+    text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const writings: readonly (readonly [how: string, write: (text: string) => string])[] = [
+    ["as JSON.stringify writes it", (text) => JSON.stringify(text)],
+    ["with all but ASCII escaped", (text) => ascii(JSON.stringify(text))],
+    [
+      "with capital hex digits",
+      (text) =>
+        ascii(JSON.stringify(text)).replace(/\\u[0-9a-f]{4}/g, (u) => u.toUpperCase().replace("U", "u")),
+    ],
+    ["with slashes escaped", (text) => JSON.stringify(text).replaceAll("/", "\\/")],
+    ["with every character escaped", (text) => `"${escapedWholly(text)}"`],
+    ["inside of JSON in a string", (text) => JSON.stringify(JSON.stringify({ text }))],
+    ["three levels deep", (text) => JSON.stringify(JSON.stringify(JSON.stringify([text])))],
+    [
+      "three levels deep with all but ASCII escaped",
+      (text) => JSON.stringify(JSON.stringify(ascii(JSON.stringify([text])))),
+    ],
+  ];
+  for (const [how, write] of writings) {
+    test(how, () => {
+      for (const secret of secrets) {
+        const masked = mask(`{"before":1,"it":${write(`<${secret}>`)},"after":"\\n"}`, secrets);
+        assert.match(masked, /^\{"before":1,"it":.*\*\*\*.*,"after":"\\n"\}$/s);
+        assert.ok(!masked.includes(write(secret).replace(/^["[\\]+|["\]\\]+$/g, "")), masked);
+      }
+    });
+  }
+
+  test("and what stands around it stays as it was written", () => {
+    assert.equal(mask('{"a":"\\u0041\\"sec\\u0072et\\"\\\\"}', ["secret"]), '{"a":"\\u0041\\"***\\"\\\\"}');
+  });
+});
+
+function escapedWholly(text: string): string {
+  const units = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+}
+
+describe("the start of a masked text", () => {
+  const secret = "0123456789-secret";
+
+  test("never shows a part of a secret, wherever it is cut", () => {
+    for (const written of [
+      secret,
+      escapedWholly(secret),
+      JSON.stringify(escapedWholly(secret)).slice(1, -1),
+    ]) {
+      const text = `<${written}>`.repeat(3);
+      for (let limit = 0; limit <= text.length; limit += 1) {
+        const shown = maskedStart(text, [secret], limit);
+        assert.match(shown, /^(?:<\*\*\*>)*(?:<(?:\*\*\*)?)?$/, `${limit}: ${shown}`);
+      }
+    }
+  });
+
+  test("counts characters of the text as it was", () => {
+    assert.equal(maskedStart("abcdefgh", [], 3), "abc");
+    assert.equal(maskedStart(`${secret}abcdefgh`, [secret], secret.length + 2), "***ab");
+    assert.equal(maskedStart("short", [secret], 100), "short");
+  });
+
+  test("takes no longer where the text is long", () => {
+    const text = bigText(64 * 1024 ** 2) + "\\u0041".repeat(1000);
+    const startedAt = performance.now();
+    for (let times = 0; times < 100; times += 1) maskedStart(text, [secret, text.slice(0, 99)], 4000);
+    assert.ok(performance.now() - startedAt < 2000, "the whole text was looked through");
+  });
+});
+
+test("masking is linear, whatever the text is", () => {
+  const secrets = ["secret-\\\\\\\\\\", "aaaaaaab", '""""""""'];
+  const startedAt = performance.now();
+  for (const piece of ["\\", "a", '"', "\\u0041", '\\\\"', "secret-\\\\"])
+    mask(piece.repeat(1_000_000 / piece.length), secrets);
+  assert.ok(performance.now() - startedAt < 10_000, "masking is not linear");
 });

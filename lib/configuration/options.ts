@@ -153,6 +153,11 @@ export interface HandlerOptions extends McpConfig {
   readonly logger?: Logger;
   /** Sees every message between Mayfly and a server. What it throws is logged and changes nothing. */
   readonly onMessage?: MessageObserver;
+  /**
+   * Logs every message between Mayfly and a server, at the level `debug`: its first 4000 characters, with configured
+   * values, keys and secrets masked. What servers read and answer is in it. @default false
+   */
+  readonly logMessages?: boolean;
 }
 
 /** Called with the server's name, the direction as seen from the server, and the text. */
