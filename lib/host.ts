@@ -52,6 +52,8 @@ export interface Host {
   readonly sessionIdleMs: number;
   readonly heartbeatMs: number;
   readonly eventStore: EventStore;
+  readonly onConnect: HandlerOptions["onConnect"];
+  readonly onClose: HandlerOptions["onClose"];
   readonly seal: Seal;
   /** Processes that wait for the next POST of their clients. */
   readonly held: HeldProcesses<Exchange>;
@@ -106,6 +108,8 @@ export function createHost(options: HandlerOptions): Host {
     sharedSession,
     sessionIdleMs,
     heartbeatMs,
+    onConnect: options.onConnect,
+    onClose: options.onClose,
     eventStore: options.eventStore ?? createEventStore(),
     seal: createSeal(options.stateSecrets ?? []),
     held,

@@ -50,7 +50,12 @@ const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const handler = createHandler({ listen: "serve", transports: TRANSPORTS, ...options, ...accessOf(options, host) });
+  const handler = createHandler({
+    listen: "serve",
+    transports: TRANSPORTS,
+    ...options,
+    ...accessOf(options, host),
+  });
   const state = { draining: false };
   const listener = createListener(handler, host, state);
   // Settles when the answer is out, and never rejects: it writes its own answer to what goes wrong.

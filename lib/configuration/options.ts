@@ -74,6 +74,17 @@ export const TRANSPORTS = ["mcp", "sse"] as const;
 
 export type Transport = (typeof TRANSPORTS)[number];
 
+/** A client that is connected for more than one request. */
+export interface SessionInfo {
+  /** Names it in the log. No request can be made with it. */
+  readonly id: string;
+  /** The server's name. */
+  readonly server: string;
+  readonly transport: Transport;
+  /** Names the caller, by the key that let it in. */
+  readonly principal: string;
+}
+
 /** Where the transports are served. Each begins with a slash. */
 export interface Paths {
   /** Streamable HTTP, of a named server at `PATH/:server`. @default "/mcp" */
@@ -151,6 +162,10 @@ export interface HandlerOptions extends McpConfig {
   readonly sessionToken?: boolean;
   /** @default none */
   readonly logger?: Logger;
+  /** Is told of every client of HTTP+SSE, and of every session of streamable HTTP. What it throws is logged. */
+  readonly onConnect?: (session: SessionInfo) => void;
+  /** The same when they end. */
+  readonly onClose?: (session: SessionInfo) => void;
   /** Sees every message between Mayfly and a server. What it throws is logged and changes nothing. */
   readonly onMessage?: MessageObserver;
   /**

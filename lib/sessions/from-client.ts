@@ -35,6 +35,7 @@ function takeRequest(request: Message<RequestValue>, seat: Seat, all: SessionSta
 function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState): string | undefined {
   const { method } = request.value;
   const id = idOf(request);
+  if (all.refusal) return errorText(all.refusal, id);
   if (seat.turns.has(id)) return refusal(request, "ID_IN_USE");
   if (method === "ping") return `{"jsonrpc":"2.0","id":${id},"result":{}}`;
   if (method === "initialize" && !isObject(request.value.params))

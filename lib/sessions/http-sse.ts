@@ -15,6 +15,7 @@ import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Route } from "../routes.ts";
 import type { Server } from "../servers.ts";
 import { openEventStream } from "./event-stream.ts";
+import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
 import { tooManySessions } from "./rooms.ts";
 import type { Rooms } from "./rooms.ts";
@@ -93,6 +94,7 @@ function join(
     if (!membership.isBusy()) stream.close();
   };
   streams.set(id, membership);
+  const farewell = announce({ server: opening.server.name, transport: "sse", principal }, host);
   // Its stream is there by then: the signal has not fired yet.
   const unlisten = onAbort(host.drain.signal, closeIfIdle);
   const stream = openEventStream({
@@ -102,6 +104,7 @@ function join(
       streams.delete(id);
       unlisten();
       membership.leave();
+      farewell();
     },
   });
   stream.send(`event: endpoint\ndata: ${route.endpoint}?sessionId=${id}\n\n`);

@@ -14,6 +14,6 @@ export interface Sessions {
 }
 
 export function createSessions(host: Host): Sessions {
-  const rooms = createRooms(host, host.sessionIdleMs);
+  const rooms = createRooms(host);
   return { httpSse: createHttpSse(rooms, host), streamable: createStreamable(rooms, host) };
 }

@@ -1,7 +1,7 @@
 import type { Places } from "../capacity.ts";
 import { MayflyError } from "../errors.ts";
 import { converse } from "../exchange/conversation.ts";
-import type { Conversation, ConversationOptions } from "../exchange/conversation.ts";
+import type { Conversation } from "../exchange/conversation.ts";
 import { failureOf, report } from "../exchange/endings.ts";
 import { INITIALIZED_TEXT } from "../exchange/initialize.ts";
 import { openAfterRefusal } from "../exchange/opening.ts";
@@ -10,6 +10,8 @@ import type { Lifetime } from "../lifetime.ts";
 import type { OwnProcess, Processes } from "../processes.ts";
 import { memberText } from "../rawjson.ts";
 import type { Server } from "../servers.ts";
+import type { Logger } from "../logger.ts";
+import type { Watch } from "../watching.ts";
 
 /** A process that a session speaks with, after the handshake. */
 export interface Link {
@@ -31,7 +33,8 @@ export interface LinkHost {
   readonly shutdown: AbortController;
   /** Bytes of one line from a server. */
   readonly maxMessageBytes: number;
-  readonly options: ConversationOptions;
+  readonly logger: Logger;
+  readonly watch: Watch;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function openLink(
     return await shakeHands(process, server, initialize, lifetime, host);
   } catch (error) {
     const failure = failureOf(error, lifetime.signal, server, host.maxMessageBytes);
-    if (failure?.reason !== undefined) report(failure, process, server, host.options.logger);
+    if (failure?.reason !== undefined) report(failure, process, server, host.logger);
     lifetime.dispose();
     process.end();
     throw failure ?? error;
@@ -79,14 +82,15 @@ async function shakeHands(
   server: Server,
   initialize: (id: string) => string,
   lifetime: Lifetime,
-  { options }: LinkHost,
+  { logger, watch }: LinkHost,
 ): Promise<Link | undefined> {
-  const conversation = converse(process, server, options);
+  const onMessage = (direction: "in" | "out", text: string): void => watch(server, direction, text);
+  const conversation = converse(process, server, { logger, onMessage });
   const unlisten = conversation.listen(lifetime.signal);
   const values = { server: server.name, method: "initialize", limit: server.startTimeoutMs };
   const stopTimer = lifetime.endAfter(server.startTimeoutMs, new MayflyError("START_TIMEOUT", { values }));
   const { error, text } = await conversation.ask("initialize", initialize);
-  if (error !== undefined) await openAfterRefusal({ server, logger: options.logger }, conversation, error);
+  if (error !== undefined) await openAfterRefusal({ server, logger }, conversation, error);
   stopTimer();
   const end = (): void => {
     unlisten();

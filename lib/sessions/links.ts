@@ -83,7 +83,7 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
     const isExpected = dismissed.has(link) || failure.reason === "shutdown";
     if (!isExpected) {
       backoff.noteFailure();
-      report(failure, link.conversation.process, link.server, host.options.logger);
+      report(failure, link.conversation.process, link.server, host.logger);
     }
     link.end();
     events.ended(link, failure);

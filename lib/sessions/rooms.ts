@@ -1,7 +1,7 @@
-import type { Host } from "../host.ts";
 import { MayflyError } from "../errors.ts";
+import type { Host } from "../host.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
-import type { Server } from "../servers.ts";
+import type { Server, ServersChange } from "../servers.ts";
 import { createBridge } from "./bridge.ts";
 import type { SessionClient } from "./client.ts";
 import { createSession } from "./session.ts";
@@ -16,62 +16,84 @@ export interface Rooms {
 }
 
 interface Room {
+  readonly name: string;
   readonly session: Session;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** @param sessionIdleMs milliseconds for which a shared process waits for another client */
-export function createRooms(host: Host, sessionIdleMs: number): Rooms {
-  const shared = new Map<string, Room>();
-  const close = (name: string): void => {
-    const room = shared.get(name);
-    clearTimeout(room?.timer);
-    shared.delete(name);
-    room?.session.end(new MayflyError("SESSION_NOT_FOUND"));
-  };
-  const roomOf = (server: Server): Room => {
-    const room = shared.get(server.name) ?? { session: sessionOf(server, true, host), timer: undefined };
-    shared.set(server.name, room);
-    clearTimeout(room.timer);
-    return room;
-  };
+interface Rows {
+  /** By the name of the server. */
+  readonly shared: Map<string, Room>;
+  readonly own: Set<Room>;
+}
+
+export function createRooms(host: Host): Rooms {
+  const rows: Rows = { shared: new Map(), own: new Set() };
+  host.servers.onChange((change) => follow(change, rows));
   host.drain.signal.addEventListener("abort", () => {
-    for (const [name, { session }] of shared) if (session.size === 0) close(name);
+    for (const room of rows.shared.values()) if (room.session.size === 0) close(room, rows);
   });
   return {
     share(server, client) {
-      const room = roomOf(server);
-      const membership = room.session.join(client);
-      const leave = (): void => {
-        membership.leave();
-        if (room.session.size > 0) return;
-        if (host.drain.signal.aborted) return close(server.name);
-        room.timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), server.name);
-        room.timer.unref();
-      };
-      return { ...membership, leave };
+      const room = rows.shared.get(server.name) ?? createRoom(server, true, host);
+      rows.shared.set(server.name, room);
+      clearTimeout(room.timer);
+      return joined(room, client, () => {
+        if (room.session.size === 0) closeLater(room, rows, host);
+      });
     },
     open(server, client) {
-      const session = sessionOf(server, false, host);
-      const membership = session.join(client);
-      const leave = (): void => {
-        membership.leave();
-        session.end(new MayflyError("SESSION_NOT_FOUND"));
-      };
-      return { ...membership, leave };
+      const room = createRoom(server, false, host);
+      rows.own.add(room);
+      return joined(room, client, () => close(room, rows));
     },
   };
 }
 
-function sessionOf(server: Server, shared: boolean, host: Host): Session {
-  const { processes, places, shutdown, limits, logger, onMessage } = host;
+function createRoom(server: Server, shared: boolean, host: Host): Room {
+  const { processes, places, shutdown, limits, logger, watch } = host;
   const { maxMessageBytes } = limits;
-  const options = {
-    logger,
-    onMessage: (direction: "in" | "out", text: string) => onMessage(server.name, direction, text),
+  const links = { processes, places, shutdown, maxMessageBytes, logger, watch };
+  const session = createSession({ server, shared, host: links, ...createBridge(host) });
+  return { name: server.name, session, timer: undefined };
+}
+
+function joined({ session }: Room, client: SessionClient, onLeave: () => void): Membership {
+  const membership = session.join(client);
+  const leave = (): void => {
+    membership.leave();
+    onLeave();
   };
-  const links = { processes, places, shutdown, maxMessageBytes, options };
-  return createSession({ server, shared, host: links, ...createBridge(host) });
+  return { ...membership, leave };
+}
+
+/** Somebody may come soon, and expect to find what the process remembers. */
+function closeLater(room: Room, rows: Rows, { sessionIdleMs, drain }: Host): void {
+  clearTimeout(room.timer);
+  if (drain.signal.aborted) return close(room, rows);
+  room.timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), room, rows);
+  room.timer.unref();
+}
+
+function close(room: Room, { shared, own }: Rows): void {
+  clearTimeout(room.timer);
+  own.delete(room);
+  if (shared.get(room.name) === room) shared.delete(room.name);
+  room.session.end(new MayflyError("SESSION_NOT_FOUND"));
+}
+
+/**
+ * A server that is run in another way from now on. Who has a process for itself keeps it, with what it remembers, until
+ * the server is not there any more.
+ */
+function follow({ removed, changed }: ServersChange, { shared, own }: Rows): void {
+  for (const { to } of changed) shared.get(to.name)?.session.reconfigure(to);
+  const names = new Set(removed.map(({ name }) => name));
+  for (const room of [...shared.values(), ...own]) {
+    const gone = new MayflyError("SERVER_NOT_FOUND", { values: { server: room.name } });
+    if (names.has(room.name)) room.session.finish(gone);
+    if (names.has(room.name) && shared.get(room.name) === room) shared.delete(room.name);
+  }
 }
 
 /** @param limit of clients at once */

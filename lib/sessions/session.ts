@@ -40,7 +40,9 @@ export interface Session {
   isBusy(): boolean;
   /** From now on the server is run as it is configured there; what is in flight ends as it began. */
   reconfigure(server: Server): void;
-  /** Ends the process, and answers what is in flight with the error. */
+  /** Takes no more requests, and ends when what is in flight is answered. */
+  finish(refusal: MayflyError): void;
+  /** Ends the process, answers what is in flight with the error, and lets the clients go. */
   end(error: MayflyError): void;
 }
 
@@ -69,8 +71,11 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     turns: new Map(),
     questions: new Map(),
     handshake: undefined,
+    refusal: undefined,
+    isOver: false,
+    onIdle: () => state.refusal && end(state.refusal, state),
     lastId: 0,
-    logger: host.options.logger,
+    logger: host.logger,
     bridge,
     answerBridge,
   };
@@ -98,11 +103,21 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
       state.server = changed;
       state.links.retire();
     },
-    end(error) {
-      loseLink(undefined, error, state);
-      state.links.end();
+    finish(refusal) {
+      state.refusal = refusal;
+      if (state.turns.size === 0) end(refusal, state);
     },
+    end: (error) => end(error, state),
   };
+}
+
+function end(error: MayflyError, state: SessionState): void {
+  if (state.isOver) return;
+  state.isOver = true;
+  state.refusal = error;
+  loseLink(undefined, error, state);
+  state.links.end();
+  for (const { client } of [...state.seats]) client.end();
 }
 
 function seatFor(client: SessionClient): Seat {

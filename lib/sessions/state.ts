@@ -1,5 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
+import type { MayflyError } from "../errors.ts";
 import type { Handshake } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import type { Logger } from "../logger.ts";
@@ -62,6 +63,11 @@ export interface SessionState {
   readonly questions: Map<RequestId, Question>;
   /** The initialize request of the first client: every process gets it. */
   handshake: Message<RequestValue> | undefined;
+  /** Why the session takes no more requests. */
+  refusal: MayflyError | undefined;
+  isOver: boolean;
+  /** Comes when the last request in flight is over. */
+  readonly onIdle: () => void;
   lastId: number;
   readonly logger: Logger;
   /** Runs a request on a process of its own, for a server that has no handshake. */

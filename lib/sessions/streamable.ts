@@ -17,6 +17,7 @@ import type { ResponseForm } from "../response.ts";
 import { isLegacyVersion, isModernVersion } from "../revisions.ts";
 import type { Reply } from "../exchange/order.ts";
 import type { Server } from "../servers.ts";
+import { announce } from "./announcing.ts";
 import { tooManySessions } from "./rooms.ts";
 import type { Rooms } from "./rooms.ts";
 import { createStreamableClient } from "./streamable-client.ts";
@@ -151,6 +152,7 @@ function clientFor(
   { sessions, rooms, host }: Place,
 ): StreamableClient {
   const { eventStore: store, logger, sessionIdleMs: idleMs } = host;
+  const farewell = announce({ server: server.name, transport: "mcp", principal }, host);
   return createStreamableClient({
     id,
     principal,
@@ -158,7 +160,10 @@ function clientFor(
     store,
     idleMs,
     drain: host.drain.signal,
-    onClose: () => sessions.delete(id),
+    onClose: () => {
+      sessions.delete(id);
+      farewell();
+    },
     logger,
   });
 }

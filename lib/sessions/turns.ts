@@ -49,6 +49,7 @@ export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, 
     all.logger.info({ server: all.server.name, ...namesOf([request]), durationMs, outcome }, "request");
   }
   if (link) all.links.noteEnd(link);
+  if (all.turns.size === 0) all.onIdle();
 }
 
 /** Answers a request with an error of ours. */
