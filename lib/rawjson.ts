@@ -50,6 +50,24 @@ export function elementSpans(text: string): Span[] {
   return found;
 }
 
+/**
+ * The array with each element passed through `edit`. One that `edit` returns nothing for is left out, with what
+ * stands between it and the next one.
+ */
+export function editElements(text: string, edit: (element: string) => string | undefined): string {
+  const spans = elementSpans(text);
+  const edited = spans.map(({ start, end }) => edit(text.slice(start, end)));
+  const [first] = spans;
+  if (!first) return text;
+  const lastKept = edited.findLastIndex((element) => element !== undefined);
+  const pieces = edited.map((element, index) => {
+    if (element === undefined) return "";
+    const end = spans[index]?.end;
+    return element + text.slice(end, index === lastKept ? end : spans[index + 1]?.start);
+  });
+  return text.slice(0, first.start) + pieces.join("") + text.slice(spans.at(-1)?.end);
+}
+
 /** The text of a member's value. Of duplicates the last one counts, as in `JSON.parse`. */
 export function memberText(text: string, key: string): string | undefined {
   const member = members(text).findLast((candidate) => candidate.key === key);

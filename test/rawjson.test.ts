@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { deleteMember, editMember, elements, memberText, members, setMember } from "../lib/rawjson.ts";
+import {
+  deleteMember,
+  editElements,
+  editMember,
+  elements,
+  memberText,
+  members,
+  setMember,
+} from "../lib/rawjson.ts";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -121,6 +129,27 @@ describe("editMember", () => {
   });
 });
 
+describe("editElements", () => {
+  const rows: readonly (readonly [text: string, result: string])[] = [
+    ["[]", "[]"],
+    [" [ ] ", " [ ] "],
+    ["[1]", "[]"],
+    ["[ 1 ]", "[  ]"],
+    ["[1, 2]", "[<2>]"],
+    ["[ 2 , 1 ]", "[ <2> ]"],
+    ["[2 ,1,\t3 , 1]", "[<2> ,<3>]"],
+    ["[1,1 , 2, 1,3\n]", "[<2>, <3>\n]"],
+  ];
+  for (const [text, result] of rows) {
+    test(`of ${JSON.stringify(text)} leaves out what is named, and changes the rest`, () => {
+      assert.equal(
+        editElements(text, (element) => (element === "1" ? undefined : `<${element}>`)),
+        result,
+      );
+    });
+  }
+});
+
 test("ten thousand random objects are edited as JSON.parse would have it", () => {
   const random = generator(20_251_125);
   for (let round = 0; round < 10_000; round += 1) {
@@ -146,6 +175,15 @@ test("ten thousand random objects are edited as JSON.parse would have it", () =>
     assert.deepEqual(
       elements(`[${text},${value}]`).map((element) => JSON.parse(element) as Json),
       [object, JSON.parse(value)],
+      context,
+    );
+    const list = `[${text},${value},${text}]`;
+    const keeps = [random() < 0.5, random() < 0.5, random() < 0.5];
+    let at = 0;
+    const kept = editElements(list, (element) => (keeps[at++] ? element : undefined));
+    assert.deepEqual(
+      JSON.parse(kept),
+      (JSON.parse(list) as Json[]).filter((_, index) => keeps[index]),
       context,
     );
   }

@@ -1,21 +1,14 @@
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js";
 
 import { isObject } from "../jsonrpc.ts";
-import {
-  deleteMember,
-  editMember,
-  elements,
-  isArrayText,
-  isObjectText,
-  memberText,
-  setMember,
-} from "../rawjson.ts";
+import { deleteMember, editMember, elements, isObjectText, memberText, setMember } from "../rawjson.ts";
 import { MODERN_VERSIONS } from "../revisions.ts";
 import { advertisedText, deleteMeta, metaText, setMeta } from "./capabilities.ts";
 import type { Advertised } from "./capabilities.ts";
 import { isImplementation } from "./envelope.ts";
 import { CACHEABLE, META } from "./names.ts";
 import { needsWrapping, wrapSchema } from "./output-schema.ts";
+import { editTools } from "./tool-list.ts";
 
 /** Results on their way to a client of the other era, as text. Pure: nothing but what is named here changes. */
 
@@ -40,9 +33,12 @@ export function toModernResult(result: string, { method, serverInfo, caching }: 
   const typed = setMember(result, "resultType", '"complete"');
   const hinted = CACHEABLE.has(method) ? withCachingHints(typed, caching) : typed;
   // 2025-11-25 tells by `execution` whether a tool runs as a task, which no modern client may ask for.
-  const listed =
-    method === "tools/list" ? editTools(hinted, (tool) => deleteMember(tool, "execution")) : hinted;
+  const listed = method === "tools/list" ? editTools(hinted, withoutExecution) : hinted;
   return withServerInfo(listed, serverInfo);
+}
+
+function withoutExecution(tool: string): string {
+  return isObjectText(tool) ? deleteMember(tool, "execution") : tool;
 }
 
 /** A server's own hints count where it gives any. */
@@ -121,6 +117,7 @@ export function toLegacyResult(result: string, method: string, wrapped: boolean)
 }
 
 function withObjectOutput(tool: string): string {
+  if (!isObjectText(tool)) return tool;
   return editMember(tool, "outputSchema", (schema) =>
     needsWrapping(JSON.parse(schema)) ? wrapSchema(schema) : schema,
   );
@@ -141,15 +138,6 @@ function withText(result: string, content: string): string {
   }
   const text = `{"type":"text","text":${JSON.stringify(content)}}`;
   return setMember(result, "content", `[${[...elements(blocks), text].join(",")}]`);
-}
-
-function editTools(result: string, edit: (tool: string) => string): string {
-  return editMember(result, "tools", (tools) => {
-    if (!isArrayText(tools)) return tools;
-    const all = elements(tools);
-    const edited = all.map((tool) => (isObjectText(tool) ? edit(tool) : tool));
-    return edited.some((tool, index) => tool !== all[index]) ? `[${edited.join(",")}]` : tools;
-  });
 }
 
 /** What a modern server needs before it can answer. Source: 2026-07-28/basic/patterns/mrtr, InputRequiredResult. */

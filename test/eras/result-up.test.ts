@@ -126,7 +126,7 @@ describe("a legacy server's result for a modern client", () => {
       "lists no tools that run as tasks, and all else as it is written",
       "tools/list",
       `{"tools":[{"execution":{},"name":"a"}, {"name": "b","max":9223372036854775807},7],${HINTS}}`,
-      `{"tools":[{"name":"a"},{"name": "b","max":9223372036854775807},7],${HINTS},"resultType":"complete",${META_INFO}}`,
+      `{"tools":[{"name":"a"}, {"name": "b","max":9223372036854775807},7],${HINTS},"resultType":"complete",${META_INFO}}`,
     ],
     [
       "keeps `tools` of another method",
