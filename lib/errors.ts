@@ -107,6 +107,7 @@ export const ERRORS = {
     rpc: METHOD_NOT_FOUND,
     message: "{method} is not served in this protocol revision",
   },
+  TOOL_NOT_KNOWN: { status: 200, rpc: INVALID_PARAMS, message: "Unknown tool: {name}" },
   INVALID_FILTER: { status: 400, rpc: INVALID_PARAMS, message: "params.notifications must be an object" },
   STATE_NOT_VALID: {
     status: 400,

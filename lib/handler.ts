@@ -10,12 +10,14 @@ import { ClientGone } from "./lifetime.ts";
 import { refuseParameters } from "./parameters.ts";
 import { classify } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
+import { refuseHidden } from "./request/hidden-tools.ts";
 import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
 import { createSessions } from "./sessions/index.ts";
 import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
+import type { Server } from "./servers.ts";
 
 /** A request, before it is known who sends it. */
 type Source = Pick<Caller, "request" | "context">;
@@ -116,7 +118,9 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   const incoming = classify(text, request.headers, host);
   try {
     refuseParameters(url);
-    return await forward(incoming, name, { ...call, stream }, host);
+    const server = host.servers.find(name);
+    const rest = refuseHidden(incoming, server, host.logger);
+    return await forward(rest, server, { ...call, stream }, host);
   } catch (error) {
     throw withId(error, incoming.id);
   }
@@ -128,13 +132,7 @@ function refuseMethod({ method }: IncomingRequest, served: readonly string[]): v
   throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods }, headers: { Allow: methods } });
 }
 
-async function forward(
-  incoming: Incoming,
-  name: string | undefined,
-  caller: Caller,
-  host: Host,
-): Promise<Response> {
-  const server = host.servers.find(name);
+async function forward(incoming: Incoming, server: Server, caller: Caller, host: Host): Promise<Response> {
   if (incoming.requests.length + incoming.answers.length === 0) {
     return note(incoming, caller.principal, host);
   }

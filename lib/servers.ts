@@ -14,6 +14,8 @@ import { sha256 } from "./digest.ts";
 import { resolveCommand } from "./resolve.ts";
 import { createToolMemory } from "./exchange/tool-memory.ts";
 import type { ToolMemory } from "./exchange/tool-memory.ts";
+import { createToolFilter } from "./tool-filter.ts";
+import type { VisibleTools } from "./tool-filter.ts";
 
 /** A server that can be started. */
 export interface Server {
@@ -24,7 +26,10 @@ export interface Server {
   /** For an answer to `server/discover`, before a server counts as one that does not know it. */
   readonly probeTimeoutMs: number;
   readonly eras: EraMemory;
+  /** Of all tools, also those that no caller sees. */
   readonly tools: ToolMemory;
+  /** The tools that callers see and may call. */
+  readonly filter: VisibleTools;
   /** For results of servers that know no caching hints. */
   readonly caching: CachingHints;
   readonly inputMode: InputMode;
@@ -166,6 +171,7 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     ...timesOf(config, options),
     eras: createEraMemory(config.era),
     tools: createToolMemory(),
+    filter: createToolFilter(config.tools),
     caching: { ttlMs: config.cacheTtlMs ?? 0, cacheScope: config.cacheScope ?? "private" },
     inputMode: config.inputMode ?? options.inputMode ?? "refuse",
     rerun: config.rerun ?? "safe",

@@ -21,6 +21,7 @@ const LAYERS = [
     "lib/parameters.ts",
     "lib/paths.ts",
     "lib/request/classify.ts",
+    "lib/request/hidden-tools.ts",
     "lib/request/legacy.ts",
     "lib/request/modern.ts",
     "lib/request/session-token.ts",
@@ -49,7 +50,13 @@ const LAYERS = [
     "lib/input/rerun.ts",
   ],
   ["lib/processes.ts", "lib/reasons.ts", "lib/servers.ts"],
-  ["lib/child.ts", "lib/exchange/initialize.ts", "lib/exchange/tool-memory.ts", "lib/input/questions.ts"],
+  [
+    "lib/child.ts",
+    "lib/exchange/initialize.ts",
+    "lib/exchange/tool-memory.ts",
+    "lib/input/questions.ts",
+    "lib/tool-filter.ts",
+  ],
   ["lib/eras/*", "lib/request/header-parameters.ts", "lib/request/headers.ts"],
   [
     "lib/cancellations.ts",
@@ -73,7 +80,14 @@ const LAYERS = [
     "lib/logger.ts",
     "lib/secrets.ts",
   ],
-  ["lib/digest.ts", "lib/promises.ts", "lib/rawjson.ts", "lib/revisions.ts", "lib/version.ts"],
+  [
+    "lib/digest.ts",
+    "lib/patterns.ts",
+    "lib/promises.ts",
+    "lib/rawjson.ts",
+    "lib/revisions.ts",
+    "lib/version.ts",
+  ],
 ];
 
 const HTTP_SERVERS = /^(@hono\/.+|hono|express|fastify|(node:)?https?|(node:)?http2)(\/|$)/;

@@ -23,6 +23,11 @@ export interface Platform {
 
 export const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "fixtures", "servers");
 
+/** What the operator lets and does not let callers do. */
+const ALLOWED: Readonly<Record<string, Partial<ServerConfig>>> = {
+  "lists-tools": { tools: { deny: ["delete_*"] } },
+};
+
 const NAMES = [
   "asks-client",
   "big",
@@ -39,6 +44,7 @@ const NAMES = [
   "killed-in-call",
   "legacy-asks",
   "legacy-watches",
+  "lists-tools",
   "modern-only",
   "noisy",
   "progress",
@@ -68,7 +74,7 @@ export function contractServers(
     const limits = name.startsWith("silent") ? { startTimeoutMs: 1000, requestTimeoutMs: 400 } : {};
     const input = name === "legacy-asks" ? { inputMode } : {};
     const env = { SECRET_TOKEN: "s3cret-value" };
-    return [name, { command: process.execPath, args, env, ...limits, ...input }];
+    return [name, { command: process.execPath, args, env, ...limits, ...input, ...ALLOWED[name] }];
   });
   const missing: ServerConfig = { command: "no-such-program-anywhere" };
   return { ...Object.fromEntries(servers), missing };
@@ -439,6 +445,15 @@ export function contract(name: string, open: (token: string) => Promise<Platform
     test("the health of the host is told without a process", async () => {
       const response = await platform.fetch("/health");
       assert.deepEqual([response.status, await response.json()], [200, { status: "ok" }]);
+    });
+
+    test("a hidden tool is not listed, and a call of it starts nothing", async () => {
+      const { error } = await ask("lists-tools", call("delete_a"));
+      assert.deepEqual(error, { code: -32602, message: "Unknown tool: delete_a" });
+      await waitUntilGone(token, { withinMs: 0 });
+      const { result } = await ask("lists-tools", request("tools/list"));
+      assert.doesNotMatch(JSON.stringify(result), /delete_/);
+      await nothingIsLeft();
     });
 
     test("a server inherits a short list of variables and its own, nothing else", async () => {

@@ -111,7 +111,7 @@ describe("when the configuration changes", () => {
 
 describe("a server", () => {
   test("has the defaults", () => {
-    const { eras, tools, digest, ...rest } = serverOf({ mcpServers: { a: { command: "x" } } });
+    const { eras, tools, filter, digest, ...rest } = serverOf({ mcpServers: { a: { command: "x" } } });
     assert.deepEqual(rest, {
       name: "a",
       parameters: { command: "x", args: [], env: {}, cwd: BASE },
@@ -123,7 +123,7 @@ describe("a server", () => {
       rerun: "safe",
       secrets: [],
     });
-    assert.deepEqual([eras.known(), tools.find("any")], [{}, undefined]);
+    assert.deepEqual([eras.known(), tools.find("any"), filter.allows("any")], [{}, undefined, true]);
     assert.match(digest, /^[\w-]{43}$/);
   });
 

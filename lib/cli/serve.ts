@@ -7,7 +7,15 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { findConfig } from "../configuration/find.ts";
 import type { FoundConfig } from "../configuration/find.ts";
 import { PARAM_HEADERS } from "../configuration/options.ts";
-import { inputOptions, list, oneOf, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import {
+  inputOptions,
+  list,
+  oneOf,
+  toLogLevel,
+  toolFilter,
+  truth,
+  wholeNumber,
+} from "../configuration/values.ts";
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import { exampleCall } from "./example.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -19,6 +27,8 @@ interface ServeFlags {
   readonly config?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly passEnv?: string;
+  readonly allowTools?: string;
+  readonly denyTools?: string;
   readonly cwd?: string;
   readonly shell?: boolean;
   readonly authKey?: string;
@@ -60,6 +70,8 @@ export function serveCommand(): Command {
         "PASS_ENV",
       ),
     )
+    .addOption(new Option("--allow-tools <names>", "the only tools that callers see; * for any characters"))
+    .addOption(new Option("--deny-tools <names>", "tools that no caller sees; * for any characters"))
     .addOption(new Option("--cwd <folder>", "working directory of the server"))
     .addOption(new Option("--shell", "run the command through your shell"))
     .addOption(
@@ -179,13 +191,16 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
   };
 }
 
-function withFlags({ mcpServers }: FoundConfig, { env, cwd, era }: ServeFlags): ServeOptions["mcpServers"] {
+function withFlags({ mcpServers }: FoundConfig, flags: ServeFlags): ServeOptions["mcpServers"] {
+  const { env, cwd, era } = flags;
+  const tools = toolFilter(flags.allowTools, flags.denyTools);
   const settings = {
     ...(cwd !== undefined && { cwd }),
     ...(era !== undefined && { era: oneOf(era, "--era", ERA_SETTINGS) }),
   };
   const entries = Object.entries(mcpServers).map(([name, server]) => {
-    return [name, { ...server, env: { ...server.env, ...env }, ...settings }];
+    const filter = { ...server.tools, ...tools };
+    return [name, { ...server, env: { ...server.env, ...env }, ...settings, tools: filter }];
   });
   return Object.fromEntries(entries) as ServeOptions["mcpServers"];
 }

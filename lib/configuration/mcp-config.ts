@@ -8,7 +8,7 @@ import type { Variables } from "./expand.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { meantKey } from "./misspelling.ts";
 import { INPUT_MODES } from "./options.ts";
-import type { McpConfig, ServerConfig } from "./options.ts";
+import type { McpConfig, ServerConfig, ToolFilter } from "./options.ts";
 
 const milliseconds = z.optional(
   z.int("expected a whole number of milliseconds").check(z.positive("expected more than 0 milliseconds")),
@@ -18,6 +18,18 @@ function oneOf<const Values extends readonly string[]>(values: Values) {
   const quoted = values.map((value) => `"${value}"`).join(", ");
   return z.optional(z.enum(values, `expected one of ${quoted}`));
 }
+
+const toolNames = z.optional(z.array(z.string().check(z.minLength(1, "expected the name of a tool"))));
+const TOOLS_KEYS = { allow: toolNames, deny: toolNames };
+/** No other tool has keys here: whatever is not known was meant to hide something. */
+const TOOLS = {
+  schema: z.strictObject(TOOLS_KEYS, {
+    error: ({ code, keys }) =>
+      code === "unrecognized_keys" ? `unknown key "${keys?.[0]}": expected "allow" or "deny"` : undefined,
+  }),
+  keys: Object.keys(TOOLS_KEYS),
+  notYet: [],
+};
 
 const SERVER_KEYS = {
   command: z.string().check(z.minLength(1, "expected a command")),
@@ -35,13 +47,14 @@ const SERVER_KEYS = {
     z.int("expected a whole number of milliseconds").check(z.nonnegative("expected 0 milliseconds or more")),
   ),
   cacheScope: oneOf(["public", "private"]),
+  tools: z.optional(z.unknown()),
   spares: z.optional(z.literal(0, "this version supports 0")),
 };
 /** `notYet` cannot be honoured by this version, and ignoring it could open what it was meant to close. */
 const SERVER = {
   schema: z.looseObject(SERVER_KEYS),
   keys: Object.keys(SERVER_KEYS),
-  notYet: ["envFrom", "allowEnv", "tools"],
+  notYet: ["envFrom", "allowEnv"],
 };
 
 const FILE_KEYS = {
@@ -126,11 +139,22 @@ function parseServer(entry: unknown, place: string, variables: Variables): Serve
     args: (args ?? []).map((arg, index) => expanded(arg, `args[${index}]`)),
     env: mapValues(env ?? {}, (text, name) => expanded(text, `env.${name}`)),
     ...(cwd !== undefined && { cwd: expanded(cwd, "cwd") }),
+    ...(server.tools !== undefined && { tools: parseTools(server.tools, `${place}.tools`, variables) }),
     ...settingsOf(server),
   };
 }
 
-type Settings = Omit<ServerConfig, "command" | "args" | "env" | "cwd">;
+function parseTools(value: unknown, place: string, variables: Variables): ToolFilter {
+  const { allow, deny } = check(TOOLS, value, place);
+  const expanded = (names: readonly string[], member: string): string[] =>
+    names.map((name, index) => expand(name, variables, `${place}.${member}[${index}]`));
+  return {
+    ...(allow && { allow: expanded(allow, "allow") }),
+    ...(deny && { deny: expanded(deny, "deny") }),
+  };
+}
+
+type Settings = Omit<ServerConfig, "command" | "args" | "env" | "cwd" | "tools">;
 
 /** What stands in the file as it is meant. */
 function settingsOf({
@@ -142,7 +166,15 @@ function settingsOf({
   cacheTtlMs,
   cacheScope,
 }: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
-  const settings = { startTimeoutMs, requestTimeoutMs, era, inputMode, rerun, cacheTtlMs, cacheScope };
+  const settings = {
+    startTimeoutMs,
+    requestTimeoutMs,
+    era,
+    inputMode,
+    rerun,
+    cacheTtlMs,
+    cacheScope,
+  };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 

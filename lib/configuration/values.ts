@@ -2,7 +2,7 @@ import { LOG_LEVELS } from "../logger.ts";
 import type { LogLevel } from "../logger.ts";
 import { ConfigurationError } from "./error.ts";
 import { INPUT_MODES } from "./options.ts";
-import type { HandlerOptions } from "./options.ts";
+import type { HandlerOptions, ToolFilter } from "./options.ts";
 
 /** A list as one option or variable holds it: separated by commas. */
 export function list(text: string | undefined): string[] {
@@ -54,4 +54,21 @@ export function inputOptions(
     ...(mode && { inputMode: oneOf(mode, name, INPUT_MODES) }),
     ...(stateSecrets.length > 0 && { stateSecrets }),
   };
+}
+
+/**
+ * The tools that options name; what is not given is left to the file.
+ * @throws ConfigurationError for an option that names none: an unset variable must neither open nor close a server
+ */
+export function toolFilter(allow: string | undefined, deny: string | undefined): ToolFilter {
+  return {
+    ...(allow !== undefined && { allow: names(allow, "--allow-tools") }),
+    ...(deny !== undefined && { deny: names(deny, "--deny-tools") }),
+  };
+}
+
+function names(text: string, option: string): string[] {
+  const found = list(text);
+  if (found.length === 0) throw new ConfigurationError(`${option}: expected names of tools, found "${text}"`);
+  return found;
 }

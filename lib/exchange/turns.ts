@@ -119,7 +119,8 @@ export function answerRequest(
 ): Reply {
   all.unanswered.delete(request);
   if (all.unanswered.size === 0) finish(all);
-  return replyOf(all, request.value.method, text, mayFail);
+  const { method } = request.value;
+  return replyOf(all, method, all.order.server.filter.shown(method, text), mayFail);
 }
 
 /**

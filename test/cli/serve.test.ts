@@ -165,6 +165,23 @@ test("--pass-env hands on names and prefixes, and with * everything but Mayfly's
   assert.ok(!JSON.stringify(all).includes("k3y"), "the key reached the server");
 });
 
+test("--allow-tools and --deny-tools hide tools, also from the example, and replace the file's lists", async (t) => {
+  const { command, args, token } = fixture("reads-only");
+  const mcpServers = { one: { command, args, tools: { allow: ["no-such"], deny: ["read-*"] } } };
+  const file = await configFile(t, { mcpServers });
+  const listed = async (url: string): Promise<unknown> => {
+    const { result } = await ask(`${url}/mcp`, request("tools/list"));
+    return (result as { tools: { name: string }[] }).tools.map(({ name }) => name);
+  };
+  const both = ["--allow-tools", "read-*, write", "--deny-tools", "read-a", "--config", file];
+  const replaced = await startServing(t, both);
+  assert.deepEqual(await listed(replaced.url), ["read-b", "write"]);
+  assert.match(await replaced.example(), /"name":"read-b"/);
+  assert.match(await toolText(`${replaced.url}/mcp`, "read-a"), /Unknown tool: read-a/);
+  const allowed = await startServing(t, ["--allow-tools", "*", "--config", file], { token });
+  assert.deepEqual(await listed(allowed.url), ["write"]);
+});
+
 test("--cwd and --shell say where and how the command runs", async (t) => {
   const { command, args, token } = fixture("environment");
   const folder = await temporaryFolder(t);
@@ -252,6 +269,7 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
     /^mayfly: https:\/\/example\.com\/mcp: .*not supported/m,
   ],
   ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: passEnv: AUTH_KEY/m],
+  ["a filter without names", ["--deny-tools", " , ", "--", "node"], /^mayfly: --deny-tools: expected names/m],
   ["a folder without anything to serve", [], /^Usage: mayfly serve/m],
   ["a missing file", ["--config", "no-such.json"], /^mayfly: no-such\.json: cannot be read \(ENOENT\)$/m],
 ];

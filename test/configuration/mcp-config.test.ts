@@ -22,12 +22,13 @@ describe("mcp.json", () => {
           "command": "node", "args": ["a.mjs", ""], "env": { "LOG": "1" }, "cwd": "sub",
           "disabled": false, "enabled": true, "startTimeoutMs": 10, "requestTimeoutMs": 20, "spares": 0,
           "era": "dual", "inputMode": "rerun", "rerun": "always", "cacheTtlMs": 0, "cacheScope": "public",
+          "tools": { "allow": ["get_*"], "deny": ["\${DENIED}"] },
         },
         "small.one-2_3": { "command": "x" },
       },
       "default": "full",
     }`;
-    assert.deepEqual(parse(text), {
+    assert.deepEqual(parse(text, { DENIED: "delete_*" }), {
       mcpServers: {
         full: {
           command: "node",
@@ -41,6 +42,7 @@ describe("mcp.json", () => {
           rerun: "always",
           cacheTtlMs: 0,
           cacheScope: "public",
+          tools: { allow: ["get_*"], deny: ["delete_*"] },
         },
         "small.one-2_3": { command: "x", args: [], env: {} },
       },
@@ -176,7 +178,30 @@ describe("an error names the file, the place inside it, and the reason", () => {
       'mcp.json: mcpServers.a.cacheScope: expected one of "public", "private"',
     ],
     [server({ spares: 1 }), "mcp.json: mcpServers.a.spares: this version supports 0"],
-    [server({ tools: {} }), 'mcp.json: mcpServers.a: "tools" is not supported by this version'],
+    [server({ tools: [] }), "mcp.json: mcpServers.a.tools: expected object, found array"],
+    [server({ tools: null }), "mcp.json: mcpServers.a.tools: expected object, found null"],
+    [
+      server({ tools: { alow: [] } }),
+      'mcp.json: mcpServers.a.tools: unknown key "alow": did you mean "allow"?',
+    ],
+    [
+      server({ tools: { Deny: [] } }),
+      'mcp.json: mcpServers.a.tools: unknown key "Deny": did you mean "deny"?',
+    ],
+    [
+      server({ tools: { allow: ["a"], exclude: ["b"] } }),
+      'mcp.json: mcpServers.a.tools: unknown key "exclude": expected "allow" or "deny"',
+    ],
+    [server({ tools: { allow: "a" } }), "mcp.json: mcpServers.a.tools.allow: expected array, found string"],
+    [
+      server({ tools: { deny: ["a", 1] } }),
+      "mcp.json: mcpServers.a.tools.deny[1]: expected string, found number",
+    ],
+    [server({ tools: { deny: [""] } }), "mcp.json: mcpServers.a.tools.deny[0]: expected the name of a tool"],
+    [
+      server({ tools: { deny: ["${NO_SUCH}"] } }),
+      "mcp.json: mcpServers.a.tools.deny[0]: the environment variable NO_SUCH is not set",
+    ],
     [server({ envFrom: {} }), 'mcp.json: mcpServers.a: "envFrom" is not supported by this version'],
     [server({ allowEnv: [] }), 'mcp.json: mcpServers.a: "allowEnv" is not supported by this version'],
     [server({ requestTimeout: 1 }), did("requestTimeout", "requestTimeoutMs")],
