@@ -51,7 +51,8 @@ export function inheritedEnvironment(own: Environment, passEnv: readonly string[
 /** Windows knows PATH as Path. */
 const fold = (name: string): string => (process.platform === "win32" ? name.toUpperCase() : name);
 
-function matches(asWritten: string, asNamed: string): boolean {
+/** @param asWritten a name, `PREFIX_*`, or `*` */
+export function matches(asWritten: string, asNamed: string): boolean {
   const [pattern, name] = [fold(asWritten), fold(asNamed)];
   return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }

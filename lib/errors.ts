@@ -78,7 +78,18 @@ export const ERRORS = {
   PARAMETER_NOT_ALLOWED: {
     status: 400,
     rpc: INVALID_REQUEST,
-    message: 'The URL parameter "{name}" may not be set by a request',
+    message:
+      'The URL parameter "{name}" may not be set by a request, unless --allow-env or allowEnv names it',
+  },
+  PARAMETER_NEVER_ALLOWED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: 'The variable "{name}" can never be set by a request',
+  },
+  PARAMETER_NOT_VALID: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: 'The URL parameter "{name}" is not valid: {detail}',
   },
   VERSION_NOT_KNOWN: {
     status: 400,
@@ -187,10 +198,11 @@ export const ERRORS = {
     rpc: METHOD_NOT_FOUND,
     message: "{method} is not available over a session that clients share",
   },
-  ENVIRONMENT_SHARED: {
+  ENVIRONMENT_FIXED: {
     status: 400,
     rpc: INVALID_REQUEST,
-    message: 'The URL parameter "{name}" cannot change the environment of a process that clients share',
+    message:
+      'The URL parameter "{name}" cannot change the environment of a process that is shared, or runs already',
   },
   NOT_STATELESS: {
     status: 200,

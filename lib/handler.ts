@@ -7,7 +7,7 @@ import { checkOptions, createHost } from "./host.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { ClientGone } from "./lifetime.ts";
-import { refuseParameters } from "./parameters.ts";
+import { requestedEnvironment } from "./parameters.ts";
 import { classify } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
 import { refuseHidden } from "./request/hidden-tools.ts";
@@ -17,6 +17,7 @@ import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
+import { withEnvironment } from "./servers.ts";
 import type { Server } from "./servers.ts";
 
 /** A request, before it is known who sends it. */
@@ -87,10 +88,14 @@ async function answer(source: Source, host: Host, sessions: Sessions): Promise<R
   return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);
 }
 
-function openStream(opening: Omit<Opening, "server">, url: URL, host: Host, { httpSse }: Sessions): Response {
+function openStream(
+  opening: Omit<Opening, "server" | "url">,
+  url: URL,
+  host: Host,
+  { httpSse }: Sessions,
+): Response {
   refuseMethod(opening.request, ["GET"]);
-  refuseParameters(url);
-  return httpSse.open({ ...opening, server: host.servers.find(opening.route.server) });
+  return httpSse.open({ ...opening, url, server: host.servers.find(opening.route.server) });
 }
 
 /** A request to the path of a server, and who sends it. */
@@ -110,15 +115,13 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   }
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
   if (hasSessions) {
-    refuseParameters(url);
     const visit = { ...call, server: host.servers.find(name) };
     const answered = await streamable.post(visit, text, stream);
     if (answered) return answered;
   }
   const incoming = classify(text, request.headers, host);
   try {
-    refuseParameters(url);
-    const server = host.servers.find(name);
+    const server = serverFor(name, url, host);
     const rest = refuseHidden(incoming, server, host.logger);
     return await forward(rest, server, { ...call, stream }, host);
   } catch (error) {
@@ -130,6 +133,12 @@ function refuseMethod({ method }: IncomingRequest, served: readonly string[]): v
   if (served.includes(method)) return;
   const methods = served.join(", ");
   throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods }, headers: { Allow: methods } });
+}
+
+/** The server that the path names, with the variables that the URL sets for this request. */
+function serverFor(name: string | undefined, url: URL, { servers }: Host): Server {
+  const server = servers.find(name);
+  return withEnvironment(server, requestedEnvironment(url, server));
 }
 
 async function forward(incoming: Incoming, server: Server, caller: Caller, host: Host): Promise<Response> {

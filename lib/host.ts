@@ -7,6 +7,7 @@ import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
 import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from "./configuration/options.ts";
 import { OWN } from "./environment.ts";
+import { flawOfAllowed } from "./request-variables.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
 import type { HeldProcesses } from "./input/held-processes.ts";
 import { silentLogger } from "./logger.ts";
@@ -145,4 +146,11 @@ export function checkOptions(options: HandlerOptions): void {
   }
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
+  checkAllowed(options.allowEnv, "allowEnv");
+  for (const name of names) checkAllowed(mcpServers[name]?.allowEnv, `mcpServers.${name}.allowEnv`);
+}
+
+function checkAllowed(allowEnv: readonly string[] = [], place: string): void {
+  const flaw = allowEnv.map((entry) => flawOfAllowed(entry)).find((found) => found !== undefined);
+  if (flaw !== undefined) throw new ConfigurationError(`${place}: ${flaw}`);
 }

@@ -36,6 +36,8 @@ export interface Server {
   readonly rerun: "safe" | "always";
   /** Names the configuration. */
   readonly digest: string;
+  /** Variables that a request may set: names, `PREFIX_*`, or `*`. */
+  readonly allowEnv: readonly string[];
   /** Values that must not be seen in a log, although the server may print them. */
   readonly secrets: readonly string[];
 }
@@ -175,6 +177,7 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     caching: { ttlMs: config.cacheTtlMs ?? 0, cacheScope: config.cacheScope ?? "private" },
     inputMode: config.inputMode ?? options.inputMode ?? "refuse",
     rerun: config.rerun ?? "safe",
+    allowEnv: config.allowEnv ?? options.allowEnv ?? [],
     digest: sha256(JSON.stringify([name, config.command, config.args, config.env, config.cwd])),
     secrets: [
       ...Object.values(config.env ?? {}),
@@ -182,6 +185,24 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
       ...(options.authKeys ?? []),
       ...(options.stateSecrets ?? []),
     ],
+  };
+}
+
+/**
+ * The same server with more variables, for one request. What is known of its era stays shared: that is learned from
+ * the program. Its tools are not: they may depend on the caller's credentials.
+ */
+export function withEnvironment(server: Server, values: Readonly<Record<string, string>>): Server {
+  const entries = Object.entries(values);
+  if (entries.length === 0) return server;
+  const { parameters, digest, secrets } = server;
+  const inOrder = entries.toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return {
+    ...server,
+    parameters: { ...parameters, env: { ...parameters.env, ...values } },
+    tools: createToolMemory(),
+    digest: sha256(JSON.stringify([digest, inOrder])),
+    secrets: [...secrets, ...Object.values(values)],
   };
 }
 

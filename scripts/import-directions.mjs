@@ -67,6 +67,7 @@ const LAYERS = [
     "lib/input/seal.ts",
     "lib/lifetime.ts",
     "lib/lines.ts",
+    "lib/request-variables.ts",
     "lib/resolve.ts",
     "lib/tail.ts",
   ],

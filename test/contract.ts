@@ -25,6 +25,7 @@ export const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "fixtures"
 
 /** What the operator lets and does not let callers do. */
 const ALLOWED: Readonly<Record<string, Partial<ServerConfig>>> = {
+  environment: { allowEnv: ["CALLER_TOKEN"] },
   "lists-tools": { tools: { deny: ["delete_*"] } },
 };
 
@@ -445,6 +446,20 @@ export function contract(name: string, open: (token: string) => Promise<Platform
     test("the health of the host is told without a process", async () => {
       const response = await platform.fetch("/health");
       assert.deepEqual([response.status, await response.json()], [200, { status: "ok" }]);
+    });
+
+    test("a variable of the URL is set for its request alone", async () => {
+      const tokenSeen = async (query: string): Promise<unknown> => {
+        const answer = await platform.fetch(`/mcp/environment${query}`, post(call("environment"), ANYTHING));
+        const { env } = JSON.parse(textOf((await answer.json()) as Answer)) as {
+          env: Record<string, string>;
+        };
+        return env["CALLER_TOKEN"];
+      };
+      const queries = ["?CALLER_TOKEN=a%2Bb", "", "?CALLER_TOKEN=c"];
+      assert.deepEqual(await Promise.all(queries.map(tokenSeen)), ["a+b", undefined, "c"]);
+      assert.equal(await tokenSeen(""), undefined);
+      await nothingIsLeft();
     });
 
     test("a hidden tool is not listed, and a call of it starts nothing", async () => {

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 
 import type { HandlerOptions, ServerConfig } from "../lib/index.ts";
 import { MayflyError } from "../lib/errors.ts";
-import { createServers } from "../lib/servers.ts";
+import { createServers, withEnvironment } from "../lib/servers.ts";
 import type { Server, ServersChange } from "../lib/servers.ts";
 
 const TWO = { a: { command: "x" }, b: { command: "y" } };
@@ -121,6 +121,7 @@ describe("a server", () => {
       caching: { ttlMs: 0, cacheScope: "private" },
       inputMode: "refuse",
       rerun: "safe",
+      allowEnv: [],
       secrets: [],
     });
     assert.deepEqual([eras.known(), tools.find("any"), filter.allows("any")], [{}, undefined, true]);
@@ -157,5 +158,34 @@ describe("a server", () => {
     const config = { command: "x", env: { API_KEY: "configured" } };
     const { secrets } = serverOf({ mcpServers: { a: config }, passEnv: ["*"], authKeys: ["k1", "k2"] }, own);
     assert.deepEqual(secrets, ["configured", "passed-on", "k1", "k2"]);
+  });
+});
+
+describe("a server with variables of a request", () => {
+  const config = { command: "x", env: { MODE: "ours", LOG: "1" }, tools: { deny: ["b"] } };
+  const server = serverOf({ mcpServers: { a: config } }, { PATH: "/bin" });
+
+  test("has them on top of its own, and is the same without any", () => {
+    const { parameters, secrets, filter } = withEnvironment(server, { MODE: "theirs", TOKEN: "t0ken-value" });
+    assert.deepEqual(parameters.env, { PATH: "/bin", MODE: "theirs", LOG: "1", TOKEN: "t0ken-value" });
+    assert.deepEqual(secrets, ["ours", "1", "theirs", "t0ken-value"]);
+    assert.equal(filter, server.filter);
+    assert.deepEqual(server.parameters.env, { PATH: "/bin", MODE: "ours", LOG: "1" });
+    assert.equal(withEnvironment(server, {}), server);
+  });
+
+  test("shares what is known of its era, and nothing of its tools: those may be for this caller alone", () => {
+    const other = withEnvironment(server, { TOKEN: "a" });
+    other.tools.learn({ tools: [{ name: "admin" }] });
+    other.eras.learn({ modern: true });
+    assert.deepEqual([server.tools.find("admin"), server.eras.known()], [undefined, { modern: true }]);
+    server.eras.forget();
+  });
+
+  test("is told from the same server with others, whatever their order", () => {
+    const digest = (values: Record<string, string>): string => withEnvironment(server, values).digest;
+    assert.equal(digest({ A: "1", B: "2" }), digest({ B: "2", A: "1" }));
+    const digests = [{}, { A: "1" }, { A: "2" }, { B: "1" }, { A: "1", B: "" }].map(digest);
+    assert.equal(new Set(digests).size, 5);
   });
 });

@@ -61,6 +61,7 @@ function functionOptions(variables: Variables): HandlerOptions {
     allowAnonymous: truth(variables["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
     corsOrigins: list(variables["CORS_ORIGIN"]),
     passEnv: list(variables["PASS_ENV"]),
+    allowEnv: list(variables["ALLOW_ENV"]),
     ...input,
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),

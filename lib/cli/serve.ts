@@ -27,6 +27,7 @@ interface ServeFlags {
   readonly config?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly passEnv?: string;
+  readonly allowEnv?: string;
   readonly allowTools?: string;
   readonly denyTools?: string;
   readonly cwd?: string;
@@ -69,6 +70,9 @@ export function serveCommand(): Command {
       new Option("--pass-env <names>", "own variables that the server inherits: names, PREFIX_*, *").env(
         "PASS_ENV",
       ),
+    )
+    .addOption(
+      new Option("--allow-env <names>", "variables that a URL may set: names, PREFIX_*, *").env("ALLOW_ENV"),
     )
     .addOption(new Option("--allow-tools <names>", "the only tools that callers see; * for any characters"))
     .addOption(new Option("--deny-tools <names>", "tools that no caller sees; * for any characters"))
@@ -181,6 +185,7 @@ function optionsOf(config: FoundConfig, flags: ServeFlags): ServeOptions {
     allowAnonymous: flags.allowAnonymous ?? truth(process.env["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
     corsOrigins: list(flags.corsOrigin),
     passEnv: list(flags.passEnv),
+    allowEnv: list(flags.allowEnv),
     ...inputOptions(flags.inputMode, flags.stateSecret, "--input-mode"),
     ...(flags.paramHeaders !== undefined && {
       paramHeaders: oneOf(flags.paramHeaders, "--param-headers", PARAM_HEADERS),

@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
+import { flawOfAllowed } from "../request-variables.ts";
 import { splitCommandLine } from "./command-line.ts";
 import { ConfigurationError } from "./error.ts";
 import { expand } from "./expand.ts";
@@ -18,6 +19,12 @@ function oneOf<const Values extends readonly string[]>(values: Values) {
   const quoted = values.map((value) => `"${value}"`).join(", ");
   return z.optional(z.enum(values, `expected one of ${quoted}`));
 }
+
+/** An entry of `allowEnv`. */
+const settable = z.string().check(({ value, issues }) => {
+  const message = flawOfAllowed(value);
+  if (message !== undefined) issues.push({ code: "custom", message, input: value });
+});
 
 const toolNames = z.optional(z.array(z.string().check(z.minLength(1, "expected the name of a tool"))));
 const TOOLS_KEYS = { allow: toolNames, deny: toolNames };
@@ -48,13 +55,14 @@ const SERVER_KEYS = {
   ),
   cacheScope: oneOf(["public", "private"]),
   tools: z.optional(z.unknown()),
+  allowEnv: z.optional(z.array(settable)),
   spares: z.optional(z.literal(0, "this version supports 0")),
 };
 /** `notYet` cannot be honoured by this version, and ignoring it could open what it was meant to close. */
 const SERVER = {
   schema: z.looseObject(SERVER_KEYS),
   keys: Object.keys(SERVER_KEYS),
-  notYet: ["envFrom", "allowEnv"],
+  notYet: ["envFrom"],
 };
 
 const FILE_KEYS = {
@@ -75,6 +83,7 @@ const OF_A_SERVER = new Set([
   "cacheScope",
   "startTimeoutMs",
   "requestTimeoutMs",
+  "allowEnv",
 ]);
 
 /**
@@ -165,6 +174,7 @@ function settingsOf({
   rerun,
   cacheTtlMs,
   cacheScope,
+  allowEnv,
 }: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
   const settings = {
     startTimeoutMs,
@@ -174,6 +184,7 @@ function settingsOf({
     rerun,
     cacheTtlMs,
     cacheScope,
+    allowEnv,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -84,6 +84,8 @@ export function report(
   void (process?.gone ?? Promise.resolve()).then(() => {
     const stderr = mask(process?.child.stderrTail() ?? "", server.secrets);
     const cause = failure.cause instanceof Error ? mask(failure.cause.message, server.secrets) : undefined;
-    logger.warn({ server: server.name, reason: failure.reason, cause, stderr }, failure.message);
+    // A refused handshake is told in the server's own words.
+    const message = mask(failure.message, server.secrets);
+    logger.warn({ server: server.name, reason: failure.reason, cause, stderr }, message);
   });
 }

@@ -40,7 +40,8 @@ function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState
   if (method === "ping") return `{"jsonrpc":"2.0","id":${id},"result":{}}`;
   if (method === "initialize" && !isObject(request.value.params))
     return refusal(request, "INVALID_INITIALIZE");
-  if (!all.shared) return undefined;
+  const hidden = all.server.filter.refusal(request);
+  if (hidden !== undefined || !all.shared) return hidden;
   if (method.startsWith("tasks/")) return refusal(request, "NOT_SHARED");
   const isKept = method === "resources/unsubscribe" && isSubscribedElsewhere(uriOf(request), seat, all);
   if (isKept) seat.subscriptions.delete(uriOf(request));

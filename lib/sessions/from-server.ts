@@ -26,7 +26,8 @@ function answer({ text, value }: Message<ResponseValue>, all: SessionState): voi
   all.links.noteAnswer();
   const isError = value.error !== undefined;
   if (!isError) noteSubscription(turn.request, turn.seat);
-  endTurn(turn, setMember(text, "id", idOf(turn.request)), isError ? "error" : "ok", all);
+  const shown = all.server.filter.shown(turn.request.value.method, text);
+  endTurn(turn, setMember(shown, "id", idOf(turn.request)), isError ? "error" : "ok", all);
 }
 
 function tell(message: Message<NotificationValue>, link: Link, all: SessionState): void {

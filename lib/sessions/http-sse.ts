@@ -18,6 +18,7 @@ import { openEventStream } from "./event-stream.ts";
 import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
 import { tooManySessions } from "./rooms.ts";
+import { serverFor } from "./environment.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Membership } from "./session.ts";
 
@@ -25,7 +26,7 @@ import type { Membership } from "./session.ts";
 export interface HttpSse {
   /**
    * The stream. All that the client may do is bound to it: its POSTs bring nothing but the name of the stream.
-   * @throws NOT_ACCEPTABLE, SHUTTING_DOWN, TOO_MANY_SESSIONS
+   * @throws NOT_ACCEPTABLE, SHUTTING_DOWN, TOO_MANY_SESSIONS, and what is wrong with the variables in the URL
    */
   open(opening: Opening): Response;
   /**
@@ -39,6 +40,7 @@ export interface Opening {
   readonly request: IncomingRequest;
   readonly context: RequestContext;
   readonly route: Extract<Route, { kind: "sse" }>;
+  readonly url: URL;
   readonly server: Server;
   readonly principal: string;
 }
@@ -111,8 +113,14 @@ function join(
   return stream.response;
 }
 
-function memberOf({ server }: Opening, rooms: Rooms, host: Host, client: SessionClient): Membership {
-  return host.sharedSession ? rooms.share(server, client) : rooms.open(server, client);
+function memberOf(
+  { server, url }: Opening,
+  rooms: Rooms,
+  { sharedSession }: Host,
+  client: SessionClient,
+): Membership {
+  const own = serverFor(url, server, sharedSession);
+  return sharedSession ? rooms.share(own, client) : rooms.open(own, client);
 }
 
 /** The transport is older than the revision without a handshake, which a client of both then leaves. */

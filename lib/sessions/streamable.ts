@@ -18,6 +18,7 @@ import { isLegacyVersion, isModernVersion } from "../revisions.ts";
 import type { Reply } from "../exchange/order.ts";
 import type { Server } from "../servers.ts";
 import { announce } from "./announcing.ts";
+import { refuseChange, serverFor } from "./environment.ts";
 import { tooManySessions } from "./rooms.ts";
 import type { Rooms } from "./rooms.ts";
 import { createStreamableClient } from "./streamable-client.ts";
@@ -41,6 +42,7 @@ export interface Streamable {
 export interface Visit {
   readonly request: IncomingRequest;
   readonly context: RequestContext;
+  readonly url: URL;
   readonly server: Server;
   readonly principal: string;
 }
@@ -50,7 +52,8 @@ type Replies = AsyncGenerator<Reply, void, void>;
 interface Entry {
   readonly client: StreamableClient;
   readonly principal: string;
-  readonly server: string;
+  /** As it was when the session began. */
+  readonly server: Server;
 }
 
 /** Marks a session id as ours; gateways invent others, which are left alone. */
@@ -110,13 +113,18 @@ function refuseForeign({ messages, batch }: Body, version: string | undefined): 
   if (flaw !== undefined) throw new MayflyError("BATCH_NOT_ALLOWED", { values: { detail: flaw } });
 }
 
-/** @throws SESSION_NOT_FOUND for an id of ours that is not the caller's: another's session is as good as none */
-function find({ request, server, principal }: Visit, sessions: Sessions): Entry | undefined {
+/**
+ * @throws SESSION_NOT_FOUND for an id of ours that is not the caller's: another's session is as good as none
+ * @throws ENVIRONMENT_FIXED
+ */
+function find({ request, url, server, principal }: Visit, sessions: Sessions): Entry | undefined {
   const id = request.headers.get("mcp-session-id");
   if (!id?.startsWith(PREFIX)) return undefined;
   const entry = sessions.get(id);
-  if (entry?.principal === principal && entry.server === server.name) return entry;
-  throw new MayflyError("SESSION_NOT_FOUND");
+  const isOwn = entry?.principal === principal && entry.server.name === server.name;
+  if (!isOwn) throw new MayflyError("SESSION_NOT_FOUND");
+  refuseChange(url, server, entry.server);
+  return entry;
 }
 
 function need(visit: Visit, sessions: Sessions): Entry {
@@ -137,8 +145,9 @@ async function open(message: Message, visit: Visit, stream: boolean, place: Plac
   if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
   if (sessions.size >= MAX_SESSIONS) throw tooManySessions(MAX_SESSIONS);
   const id = PREFIX + randomUUID();
-  const client = clientFor(id, visit, place);
-  sessions.set(id, { client, principal: visit.principal, server: visit.server.name });
+  const server = serverFor(visit.url, visit.server, host.sessions === "shared");
+  const client = clientFor(id, { ...visit, server }, place);
+  sessions.set(id, { client, principal: visit.principal, server });
   const { replies, cancel } = client.collect([message], stream);
   const collected = { replies: untilRefused(replies, client), cancel: () => (cancel(), client.close()) };
   const response = await respondTo(collected, { batch: false, stream, sessionToken: id }, visit, host);
@@ -198,9 +207,8 @@ async function postAlone(
   rooms: Rooms,
   host: Host,
 ): Promise<Response> {
-  const collected = collectAlone(messages, stream, visit.principal, (client) =>
-    rooms.share(visit.server, client),
-  );
+  const server = serverFor(visit.url, visit.server, true);
+  const collected = collectAlone(messages, stream, visit.principal, (client) => rooms.share(server, client));
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, visit, host);
 }

@@ -165,6 +165,18 @@ test("--pass-env hands on names and prefixes, and with * everything but Mayfly's
   assert.ok(!JSON.stringify(all).includes("k3y"), "the key reached the server");
 });
 
+test("--allow-env lets a URL set variables, by option or by variable", async (t) => {
+  const { command, args, token } = fixture("environment");
+  const words = ["--", command, ...args];
+  const option = await startServing(t, ["--allow-env", "TOKEN,DB_*", ...words], { env: { ALLOW_ENV: "NO" } });
+  const variable = await startServing(t, words, { env: { ALLOW_ENV: "*" }, token });
+  const seen = async (url: string, query: string): Promise<ChildState> =>
+    JSON.parse(await toolText(`${url}/mcp?${query}`, "environment")) as ChildState;
+  assert.equal((await seen(option.url, "DB_NAME=x&TOKEN=y")).env["DB_NAME"], "x");
+  assert.match(await toolText(`${option.url}/mcp?NO=1`, "environment"), /--allow-env/);
+  assert.equal((await seen(variable.url, "ANY=1")).env["ANY"], "1");
+});
+
 test("--allow-tools and --deny-tools hide tools, also from the example, and replace the file's lists", async (t) => {
   const { command, args, token } = fixture("reads-only");
   const mcpServers = { one: { command, args, tools: { allow: ["no-such"], deny: ["read-*"] } } };
@@ -269,6 +281,11 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
     /^mayfly: https:\/\/example\.com\/mcp: .*not supported/m,
   ],
   ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: passEnv: AUTH_KEY/m],
+  [
+    "a loader for requests",
+    ["--allow-env", "LD_PRELOAD", "--", "node"],
+    /^mayfly: allowEnv: LD_PRELOAD can/m,
+  ],
   ["a filter without names", ["--deny-tools", " , ", "--", "node"], /^mayfly: --deny-tools: expected names/m],
   ["a folder without anything to serve", [], /^Usage: mayfly serve/m],
   ["a missing file", ["--config", "no-such.json"], /^mayfly: no-such\.json: cannot be read \(ENOENT\)$/m],

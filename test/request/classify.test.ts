@@ -101,7 +101,8 @@ check("a path", [
     status: 400,
     code: -32600,
     id: "1",
-    message: /^The URL parameter "GITHUB_TOKEN" may not be set by a request$/,
+    message:
+      /^The URL parameter "GITHUB_TOKEN" may not be set by a request, unless --allow-env or allowEnv names it$/,
   },
   {
     what: "with an empty URL parameter beside the key",

@@ -113,6 +113,21 @@ describe("a Vercel deployment", { concurrency: false }, () => {
     }
   });
 
+  test("lets URLs set the variables that ALLOW_ENV names, and tells their values nowhere", async () => {
+    const env = { ALLOW_ANONYMOUS: "true", ALLOW_ENV: "EXTRA_*" };
+    const launched = await launchFunction(deployment.output, env, { projectFolder: deployment.project });
+    try {
+      const answer = await fetch(`${launched.url}/mcp/echo?EXTRA_TOKEN=s3cret-value`, post(call("echo")));
+      assert.equal(answer.status, 200, await answer.text());
+      const refused = await fetch(`${launched.url}/mcp/echo?OTHER=s3cret-value`, post(call("echo")));
+      assert.equal(refused.status, 400);
+      assert.deepEqual(await launched.settled(), []);
+      assert.doesNotMatch(launched.log() + (await refused.text()), /s3cret-value/);
+    } finally {
+      await launched.stop();
+    }
+  });
+
   test("without a key and without leave for everybody, the function is closed and says what to set", async () => {
     const launched = await launchFunction(deployment.output, {}, { projectFolder: deployment.project });
     try {
