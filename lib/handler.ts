@@ -1,6 +1,7 @@
-import { admitKey, admitOrigin, exposeTo, preflight } from "./auth.ts";
+import { admitKey, admitOrigin } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { HandlerOptions, McpConfig } from "./configuration/options.ts";
+import type { Page } from "./cors.ts";
 import { MayflyError, toMayflyError, withId } from "./errors.ts";
 import { answerHealth } from "./health.ts";
 import { checkOptions, createHost } from "./host.ts";
@@ -33,7 +34,10 @@ export interface Handler {
    * @throws ConfigurationError for one that cannot work, and changes nothing
    */
   readonly reconfigure: (config: McpConfig) => void;
-  /** Ends subscriptions gracefully, and processes that wait for an answer: before `close`, to let the others finish. */
+  /**
+   * Refuses new requests, ends subscriptions gracefully, and processes that wait for an answer: before `close`, to let
+   * the others finish.
+   */
   readonly drain: () => void;
   /** Refuses new requests, answers the running ones with an error, and resolves when no process is left. */
   readonly close: () => Promise<void>;
@@ -51,10 +55,11 @@ export function createHandler(options: HandlerOptions): Handler {
   const sessions = createSessions(host);
   return {
     fetch: async (request, context = {}) => {
-      const response = await answer({ request, context }, host, sessions).catch((error: unknown) =>
+      const page = await host.cors.pageOf(request);
+      const response = await answer({ request, context }, page, host, sessions).catch((error: unknown) =>
         refuse(error, host),
       );
-      return exposeTo(request, response, host.rules);
+      return host.cors.expose(response, page);
     },
     reconfigure: ({ mcpServers, default: chosen }) => {
       const { default: _, ...others } = options;
@@ -73,15 +78,17 @@ export function createHandler(options: HandlerOptions): Handler {
 }
 
 /** One request on one page. */
-async function answer(source: Source, host: Host, sessions: Sessions): Promise<Response> {
+async function answer(source: Source, page: Page, host: Host, sessions: Sessions): Promise<Response> {
   const { request } = source;
   const url = new URL(request.url);
-  admitOrigin(request, url, host.rules);
+  admitOrigin(request, url, page, host.rules);
+  if (request.method === "OPTIONS") return host.cors.preflight(request, page);
   const route = host.routeOf(url);
-  if (request.method === "OPTIONS") return preflight(request);
   if (route.kind === "health") return answerHealth(source, url, host);
   // What its client may do was decided when its stream was opened.
   if (route.kind === "messages") return sessions.httpSse.take(request, url);
+  // Another address may be asked; what runs here may need more messages of its client.
+  if (host.drain.signal.aborted && request.method !== "POST") throw new MayflyError("SHUTTING_DOWN");
   const principal = admitKey(request, url, host.rules);
   if (route.kind === "servers") return answerServers(request, host);
   if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, sessions);
@@ -121,6 +128,7 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   }
   const incoming = classify(text, request.headers, host);
   try {
+    if (host.drain.signal.aborted && incoming.requests.length > 0) throw new MayflyError("SHUTTING_DOWN");
     const server = serverFor(name, url, host);
     const rest = refuseHidden(incoming, server, host.logger);
     return await forward(rest, server, { ...call, stream }, host);

@@ -6,6 +6,8 @@ import type { Places } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
 import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from "./configuration/options.ts";
+import { createCors } from "./cors.ts";
+import type { Cors } from "./cors.ts";
 import { OWN } from "./environment.ts";
 import { flawOfAllowed } from "./request-variables.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
@@ -32,6 +34,7 @@ import type { Watch } from "./watching.ts";
 /** What all requests share: the parsed options, and the processes that are alive. */
 export interface Host {
   readonly rules: AccessRules;
+  readonly cors: Cors;
   readonly servers: Servers;
   readonly processes: Processes;
   readonly cancellations: Cancellations;
@@ -75,7 +78,7 @@ export function createHost(options: HandlerOptions): Host {
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
-  const { authKeys = [], allowAnonymous = false, corsOrigins = [], allowedHosts } = options;
+  const { authKeys = [], allowAnonymous = false, allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
   const { sessionIdleMs = 300_000, heartbeatMs = 30_000 } = options;
@@ -89,9 +92,9 @@ export function createHost(options: HandlerOptions): Host {
     rules: {
       authKeys,
       allowAnonymous,
-      corsOrigins: corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")),
       allowedHosts: allowedHosts?.map((name) => name.toLowerCase()),
     },
+    cors: createCors(options, logger),
     servers: createServers(options, process.env),
     cancellations: createCancellations(),
     processes: createProcesses(maxProcesses, limits, logger),

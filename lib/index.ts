@@ -4,6 +4,7 @@ export type { IncomingRequest, RequestContext } from "./incoming.ts";
 export { ConfigurationError } from "./configuration/error.ts";
 export { parseMcpJson, parseMcpServerConfig } from "./configuration/mcp-config.ts";
 export type {
+  CorsOptions,
   HandlerOptions,
   McpConfig,
   MessageObserver,

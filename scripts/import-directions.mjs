@@ -18,6 +18,8 @@ const LAYERS = [
   [
     "lib/auth.ts",
     "lib/body.ts",
+    "lib/cors.ts",
+    "lib/origins.ts",
     "lib/parameters.ts",
     "lib/paths.ts",
     "lib/request/classify.ts",

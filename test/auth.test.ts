@@ -135,125 +135,14 @@ describe("without a key", () => {
   });
 
   test("a preflight is answered", async (t) => {
-    const { fetch } = watchedHandler(t, {
-      ...CLOSED,
-      authKeys: KEYS,
-      corsOrigins: ["https://app.example.com"],
-    });
-    const headers = {
-      origin: "https://app.example.com",
-      "access-control-request-method": "POST",
-      "access-control-request-headers": "content-type, mcp-protocol-version, x-api-key",
-    };
-    const response = await fetch("/mcp", { method: "OPTIONS", headers });
+    const { fetch } = watchedHandler(t, { ...CLOSED, authKeys: KEYS });
+    const response = await fetch("/mcp", { method: "OPTIONS" });
     assert.deepEqual([response.status, await response.text()], [204, ""]);
-    assert.deepEqual(Object.fromEntries(response.headers), {
-      allow: "POST, GET, DELETE, OPTIONS",
-      "access-control-allow-methods": "POST, GET, DELETE, OPTIONS",
-      "access-control-allow-headers": "content-type, mcp-protocol-version, x-api-key",
-      "access-control-allow-origin": "https://app.example.com",
-      "access-control-expose-headers": "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After",
-      "access-control-max-age": "86400",
-      vary: "Access-Control-Request-Headers, Origin",
-    });
+    assert.deepEqual(Object.fromEntries(response.headers), { allow: "POST, GET, DELETE, OPTIONS" });
   });
 });
 
 describe("an Origin", () => {
-  const rows: readonly (readonly [
-    patterns: readonly string[],
-    allowed: readonly string[],
-    refused: readonly string[],
-  ])[] = [
-    [[], [], ["https://app.example.com", "null", "http://localhost", "file://", "x"]],
-    [
-      ["https://app.example.com"],
-      ["https://app.example.com"],
-      [
-        "http://app.example.com",
-        "https://app.example.com:8443",
-        "https://app.example.com.evil.com",
-        "https://evil.com/https://app.example.com",
-        "https://xapp.example.com",
-        "null",
-      ],
-    ],
-    [
-      ["https://*.example.com"],
-      ["https://a.example.com", "https://a-1.b_2.example.com"],
-      [
-        "https://example.com",
-        "https://.example.com",
-        "https://evilexample.com",
-        "https://a.example.com.evil.com",
-        "https://evil.com/.example.com",
-        "https://evil.com#.example.com",
-        "https://evil.com?.example.com",
-        "https://evil.com\\.example.com",
-        "https://u@evil.com:1.example.com",
-        "https://a..example.com",
-        "https://a.example.com:8443",
-        "http://a.example.com",
-        "null",
-      ],
-    ],
-    [["http://localhost:*"], ["http://localhost:3000"], ["http://localhost", "http://localhost:1@evil.com"]],
-    [["https://*.*.com"], [], ["https://evil.", "https://evil.com.", "https://a.b.com"]],
-    [["null"], ["null"], ["https://app.example.com"]],
-    [["*"], ["https://app.example.com", "null", "http://localhost:3000"], []],
-    [
-      ["https://a.com", "https://b.com"],
-      ["https://a.com", "https://b.com"],
-      ["https://a.com, https://b.com"],
-    ],
-  ];
-  for (const [corsOrigins, allowed, refused] of rows) {
-    test(`is let in and may read the answer, with ${JSON.stringify(corsOrigins)}`, async (t) => {
-      const { fetch } = watchedHandler(t, { corsOrigins });
-      for (const origin of allowed) {
-        const response = await fetch("/mcp", ping({ origin }));
-        assert.deepEqual(
-          [
-            response.status,
-            response.headers.get("access-control-allow-origin"),
-            response.headers.get("vary"),
-          ],
-          [200, origin, "Origin"],
-          origin,
-        );
-        assert.equal(response.headers.get("access-control-allow-credentials"), null);
-      }
-    });
-
-    test(`is refused whatever it asks, with ${JSON.stringify(corsOrigins)}`, async (t) => {
-      const { fetch, started } = watchedHandler(t, { corsOrigins });
-      for (const origin of refused) {
-        for (const init of [ping({ origin }), { method: "OPTIONS", headers: { origin } }]) {
-          const response = await fetch("/mcp", init);
-          assert.equal(response.headers.get("access-control-allow-origin"), null, origin);
-          await refusalOf(response, 403, -32600);
-        }
-        const health = await fetch("/health", { headers: { origin } });
-        assert.equal(health.status, 403, origin);
-      }
-      assert.deepEqual(started(), { processes: 0, messages: 0 });
-    });
-  }
-
-  test("is not needed, and then no CORS header says anything", async (t) => {
-    const { fetch } = watchedHandler(t, { corsOrigins: ["https://app.example.com"] });
-    const response = await fetch("/mcp", PING);
-    assert.deepEqual([response.status, response.headers.get("vary")], [200, "Origin"]);
-    assert.equal(response.headers.get("access-control-allow-origin"), null);
-  });
-
-  test("may read an error too, and why it needs a key", async (t) => {
-    const { fetch } = watchedHandler(t, { ...CLOSED, corsOrigins: ["https://app.example.com"] });
-    const response = await fetch("/mcp", ping({ origin: "https://app.example.com" }));
-    assert.equal(response.status, 401);
-    assert.equal(response.headers.get("access-control-allow-origin"), "https://app.example.com");
-  });
-
   test("of an allowed host is let in from every port, but reads nothing", async (t) => {
     const { fetch } = watchedHandler(t, { allowedHosts: ["localhost", "[::1]"] });
     for (const origin of ["http://localhost:3000", "https://localhost", "http://[::1]:3000"]) {

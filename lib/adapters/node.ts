@@ -88,8 +88,10 @@ function isLoopback(host: string): boolean {
 
 function createListener(handler: Handler, host: string, state: { readonly draining: boolean }) {
   const fetch = async (request: Request): Promise<Response> => {
-    if (!state.draining) return handler.fetch(request);
-    return errorResponse(new MayflyError("SHUTTING_DOWN", { headers: { Connection: "close" } }));
+    const response = await handler.fetch(request);
+    // A client would else keep the connection for its next request.
+    if (state.draining) response.headers.set("Connection", "close");
+    return response;
   };
   return getRequestListener(fetch, {
     hostname: host,

@@ -95,14 +95,35 @@ export interface Paths {
   readonly messages?: string;
 }
 
+/** Which pages in browsers may call, and read the answers. */
+export interface CorsOptions {
+  /**
+   * Origins that may call: exact, all below a domain (`https://*.example.com`), all ports of a host
+   * (`http://localhost:*`), or `*`. As a function, it decides for each origin; to throw is to refuse.
+   */
+  readonly origins: readonly string[] | ((origin: string) => boolean | Promise<boolean>);
+  /** @default ["POST", "GET", "DELETE", "OPTIONS"] */
+  readonly methods?: readonly string[];
+  /** Headers that a page may send; `*` allows those that it asks for. @default ["*"] */
+  readonly allowedHeaders?: readonly string[];
+  /** Headers that a page may read. @default Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After */
+  readonly exposedHeaders?: readonly string[];
+  /** Lets the browser send its cookies and read the answer. Not with the origin `*`. @default false */
+  readonly credentials?: boolean;
+  /** Seconds for which a browser may keep the answer to a preflight. @default 86400 */
+  readonly maxAgeSeconds?: number;
+}
+
 /** What {@link createHandler} takes. */
 export interface HandlerOptions extends McpConfig {
   /** Keys that open the door; several allow rotation. @default none: everybody gets 401 */
   readonly authKeys?: readonly string[];
   /** Lets everybody in when there is no key. @default false */
   readonly allowAnonymous?: boolean;
-  /** Browser origins that may call: exact, `https://*.example.com`, or `*`. Others get 403. @default none */
+  /** Browser origins that may call; others get 403. Short for `cors: { origins }`. @default none */
   readonly corsOrigins?: readonly string[];
+  /** In place of `corsOrigins`. @default none */
+  readonly cors?: CorsOptions;
   /** Host names that a request may be addressed to, without port; others get 403. @default any */
   readonly allowedHosts?: readonly string[];
   /** Our own variables that servers inherit: names, `PREFIX_*`, or `*`. @default none */

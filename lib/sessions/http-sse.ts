@@ -17,7 +17,7 @@ import type { Server } from "../servers.ts";
 import { openEventStream } from "./event-stream.ts";
 import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
-import { tooManySessions } from "./rooms.ts";
+import { refuseRequests, tooManySessions } from "./rooms.ts";
 import { serverFor } from "./environment.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Membership } from "./session.ts";
@@ -53,7 +53,6 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
   return {
     open(opening) {
       if (!mayStream(opening.request.headers.get("accept"))) throw new MayflyError("NOT_ACCEPTABLE");
-      if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
       if (streams.size >= MAX_STREAMS) throw tooManySessions(MAX_STREAMS);
       return join(opening, randomUUID(), streams, rooms, host);
     },
@@ -63,6 +62,7 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
       const membership = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
       if (!membership) throw new MayflyError("SESSION_NOT_FOUND");
       const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes));
+      refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
       for (const message of messages) membership.receive(message);
       return accepted();

@@ -19,7 +19,7 @@ import type { Reply } from "../exchange/order.ts";
 import type { Server } from "../servers.ts";
 import { announce } from "./announcing.ts";
 import { refuseChange, serverFor } from "./environment.ts";
-import { tooManySessions } from "./rooms.ts";
+import { refuseRequests, tooManySessions } from "./rooms.ts";
 import type { Rooms } from "./rooms.ts";
 import { createStreamableClient } from "./streamable-client.ts";
 import type { Collected, StreamableClient, StreamConnection } from "./streamable-client.ts";
@@ -71,6 +71,7 @@ export function createStreamable(rooms: Rooms, host: Host): Streamable {
       const version = versionOf(visit.request.headers);
       if (isModern(body.messages, version)) return undefined;
       refuseForeign(body, version);
+      refuseRequests(body.messages, host);
       const [message] = body.messages;
       const isOpening = message && isRequest(message) && message.value.method === "initialize";
       if (isOpening) return open(message, visit, stream, { sessions, rooms, host });
@@ -142,7 +143,6 @@ interface Place {
 /** A session begins with the answer to its handshake, and not at all with a refusal. */
 async function open(message: Message, visit: Visit, stream: boolean, place: Place): Promise<Response> {
   const { sessions, host } = place;
-  if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
   if (sessions.size >= MAX_SESSIONS) throw tooManySessions(MAX_SESSIONS);
   const id = PREFIX + randomUUID();
   const server = serverFor(visit.url, visit.server, host.sessions === "shared");
