@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
+import { CHALLENGE, authenticated } from "./authenticate.ts";
+import type { Authenticate } from "./configuration/options.ts";
 import type { Page } from "./cors.ts";
 import { MayflyError } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
@@ -8,6 +10,8 @@ import type { IncomingRequest } from "./incoming.ts";
 export interface AccessRules {
   readonly authKeys: readonly string[];
   readonly allowAnonymous: boolean;
+  /** Decides in place of the keys. */
+  readonly authenticate: Authenticate | undefined;
   /** Undefined: any. */
   readonly allowedHosts: readonly string[] | undefined;
 }
@@ -39,14 +43,13 @@ function hostName(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : "";
 }
 
-const CHALLENGE = { "WWW-Authenticate": "Bearer" };
-
 /**
- * Compares whatever keys the request presents with ours.
- * @returns what names the caller, and is no secret
- * @throws UNAUTHORIZED, NO_KEY_CONFIGURED
+ * Finds out who calls: by the operator's own function, else by the keys that the request presents.
+ * @returns what names the caller, and is no secret; with a prefix that says who has named it
+ * @throws UNAUTHORIZED, NO_KEY_CONFIGURED, INTERNAL
  */
-export function admitKey(request: IncomingRequest, url: URL, rules: AccessRules): string {
+export async function admitKey(request: IncomingRequest, url: URL, rules: AccessRules): Promise<string> {
+  if (rules.authenticate) return `custom:${await authenticated(request, url, rules.authenticate)}`;
   if (rules.authKeys.length === 0) {
     if (rules.allowAnonymous) return "anonymous";
     throw new MayflyError("NO_KEY_CONFIGURED", { headers: CHALLENGE });

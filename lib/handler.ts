@@ -83,13 +83,13 @@ async function answer(source: Source, page: Page, host: Host, sessions: Sessions
   const url = new URL(request.url);
   admitOrigin(request, url, page, host.rules);
   if (request.method === "OPTIONS") return host.cors.preflight(request, page);
+  // Another address may be asked; but what runs here may need more messages of its client.
+  if (host.drain.signal.aborted && request.method !== "POST") throw new MayflyError("SHUTTING_DOWN");
   const route = host.routeOf(url);
   if (route.kind === "health") return answerHealth(source, url, host);
   // What its client may do was decided when its stream was opened.
   if (route.kind === "messages") return sessions.httpSse.take(request, url);
-  // Another address may be asked; what runs here may need more messages of its client.
-  if (host.drain.signal.aborted && request.method !== "POST") throw new MayflyError("SHUTTING_DOWN");
-  const principal = admitKey(request, url, host.rules);
+  const principal = await admitKey(request, url, host.rules);
   if (route.kind === "servers") return answerServers(request, host);
   if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, sessions);
   return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);

@@ -20,7 +20,7 @@ export async function answerHealth(
     throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
   }
   if (url.searchParams.get("deep") !== "1") return json({ status: "ok" }, 200);
-  admitKey(request, url, host.rules);
+  await admitKey(request, url, host.rules);
   // An image on any page can make a browser send this to a local host that needs no key.
   if (request.headers.get("sec-fetch-site") === "cross-site") throw new MayflyError("ORIGIN_NOT_ALLOWED");
   // One after the other: a check of many servers must not take the places of real requests.

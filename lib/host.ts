@@ -78,7 +78,7 @@ export function createHost(options: HandlerOptions): Host {
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
-  const { authKeys = [], allowAnonymous = false, allowedHosts } = options;
+  const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
   const { sessionIdleMs = 300_000, heartbeatMs = 30_000 } = options;
@@ -92,6 +92,7 @@ export function createHost(options: HandlerOptions): Host {
     rules: {
       authKeys,
       allowAnonymous,
+      authenticate,
       allowedHosts: allowedHosts?.map((name) => name.toLowerCase()),
     },
     cors: createCors(options, logger),
@@ -140,6 +141,9 @@ export function checkOptions(options: HandlerOptions): void {
     throw new ConfigurationError(`default: there is no server "${chosen}"`);
   }
   if (authKeys.some((key) => key.trim() === "")) throw new ConfigurationError("authKeys: a key is empty");
+  if (authKeys.length > 0 && options.authenticate) {
+    throw new ConfigurationError("authKeys: authenticate decides in place of keys: give one of them");
+  }
   if (stateSecrets.some((secret) => secret.length < MIN_SECRET)) {
     throw new ConfigurationError(`stateSecrets: a secret has less than ${MIN_SECRET} characters`);
   }

@@ -4,6 +4,9 @@ export type { IncomingRequest, RequestContext } from "./incoming.ts";
 export { ConfigurationError } from "./configuration/error.ts";
 export { parseMcpJson, parseMcpServerConfig } from "./configuration/mcp-config.ts";
 export type {
+  Authenticate,
+  AuthenticateRequest,
+  Authenticated,
   CorsOptions,
   HandlerOptions,
   McpConfig,

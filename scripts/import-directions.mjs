@@ -17,6 +17,7 @@ const LAYERS = [
   ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],
   [
     "lib/auth.ts",
+    "lib/authenticate.ts",
     "lib/body.ts",
     "lib/cors.ts",
     "lib/origins.ts",

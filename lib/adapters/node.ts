@@ -74,9 +74,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> {
-  const { authKeys = [], allowAnonymous = false, allowedHosts } = options;
+  const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   if (isLoopback(host)) return { allowAnonymous: true, allowedHosts: allowedHosts ?? [...LOCAL_NAMES, host] };
-  if (authKeys.length > 0 || allowAnonymous) return {};
+  if (authKeys.length > 0 || authenticate || allowAnonymous) return {};
   throw new ConfigurationError(
     `${host} can be reached from outside: set AUTH_KEY, or ALLOW_ANONYMOUS=true to let everybody in`,
   );

@@ -114,12 +114,36 @@ export interface CorsOptions {
   readonly maxAgeSeconds?: number;
 }
 
+/**
+ * Decides who calls: undefined is 401, and what it throws 500. It is asked before the body is read, for every request
+ * but OPTIONS and `/health`.
+ */
+export type Authenticate = (
+  request: AuthenticateRequest,
+) => Authenticated | undefined | Promise<Authenticated | undefined>;
+
+/** What {@link Authenticate} sees of a request. */
+export interface AuthenticateRequest {
+  readonly method: string;
+  readonly url: string;
+  /** A copy: what is changed in it changes nothing. */
+  readonly headers: Headers;
+}
+
+/** A caller who was let in. */
+export interface Authenticated {
+  /** Names the caller, and is no secret: sessions and processes that wait belong to it. Not empty. */
+  readonly principal: string;
+}
+
 /** What {@link createHandler} takes. */
 export interface HandlerOptions extends McpConfig {
   /** Keys that open the door; several allow rotation. @default none: everybody gets 401 */
   readonly authKeys?: readonly string[];
   /** Lets everybody in when there is no key. @default false */
   readonly allowAnonymous?: boolean;
+  /** Decides who calls, in place of `authKeys`. @default the keys decide */
+  readonly authenticate?: Authenticate;
   /** Browser origins that may call; others get 403. Short for `cors: { origins }`. @default none */
   readonly corsOrigins?: readonly string[];
   /** In place of `corsOrigins`. @default none */
