@@ -215,6 +215,12 @@ export const ERRORS = {
     message: "All {limit} processes are in use: try again",
     reason: "overloaded",
   },
+  SERVER_NOT_READING: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" does not read: {limit} characters wait for it',
+    reason: "overloaded",
+  },
   TOO_MANY_SESSIONS: {
     status: 503,
     rpc: INTERNAL_ERROR,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import fc from "fast-check";
+import { array, assert as check, asyncProperty, constantFrom, nat, record } from "fast-check";
 
 import { createEventStore } from "../lib/event-store.ts";
 import type { EventStore, EventStoreLimits } from "../lib/event-store.ts";
@@ -51,9 +51,9 @@ describe("the events of a stream", () => {
 });
 
 test("whatever is stored, what is kept is the newest of each stream, and within the limits but for one event", async () => {
-  const events = fc.array(fc.record({ stream: fc.constantFrom("a", "b", "c"), size: fc.nat(30) }));
-  await fc.assert(
-    fc.asyncProperty(events, async (all) => {
+  const events = array(record({ stream: constantFrom("a", "b", "c"), size: nat(30) }));
+  await check(
+    asyncProperty(events, async (all) => {
       const store = createEventStore({ maxEvents: 5, maxCharacters: 40, maxTotal: 60 });
       const last = new Map<string, number>();
       for (const { stream, size } of all) {

@@ -15,8 +15,10 @@ export function leave(seat: Seat, all: SessionState): void {
   for (const turn of [...seat.turns.values()]) cancelTurn(turn, all, CLIENT_GONE);
   refuseQuestions(seat, all);
   const unwatched = [...seat.subscriptions].filter((uri) => !isSubscribedElsewhere(uri, seat, all));
-  for (const uri of unwatched) request("resources/unsubscribe", { uri }, all);
-  if (seat.logLevel !== undefined) restoreLevel(all);
+  const link = all.links.running();
+  if (!link) return;
+  for (const uri of unwatched) request("resources/unsubscribe", { uri }, link);
+  if (seat.logLevel !== undefined) restoreLevel(link, all);
 }
 
 /** Answers all requests of a process, or all of the session, and forgets the questions that it has asked. */
@@ -30,18 +32,18 @@ export function loseLink(link: Link | undefined, error: MayflyError, all: Sessio
 }
 
 /** Tells a fresh process what the one before knew. Its answers are for nobody. */
-export function restore(all: SessionState): void {
+export function restore(link: Link, all: SessionState): void {
   const uris = new Set([...all.seats].flatMap(({ subscriptions }) => Array.from(subscriptions)));
-  for (const uri of uris) request("resources/subscribe", { uri }, all);
-  restoreLevel(all);
+  for (const uri of uris) request("resources/subscribe", { uri }, link);
+  restoreLevel(link, all);
 }
 
-function restoreLevel(all: SessionState): void {
+function restoreLevel(link: Link, all: SessionState): void {
   const level = effectiveLevel(all);
-  if (level !== undefined) request("logging/setLevel", { level }, all);
+  if (level !== undefined) request("logging/setLevel", { level }, link);
 }
 
 /** A request of our own. */
-function request(method: string, params: object, { links }: SessionState): void {
-  void links.running()?.conversation.send(requestText(ownId(), method, JSON.stringify(params)));
+function request(method: string, params: object, { send }: Link): void {
+  send(requestText(ownId(), method, JSON.stringify(params)));
 }

@@ -8,6 +8,7 @@ import { shortened } from "../logger.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import { effectiveLevel, levelOf } from "./log-levels.ts";
 import { initializeResult } from "./handshake.ts";
+import { MAX_UNREAD } from "./link.ts";
 import type { Link } from "./link.ts";
 import { answerQuestion, isAwaited } from "./questions.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
@@ -20,7 +21,7 @@ import { beginTurn, cancelTurn, endTurn, failTurn, isOpen, limitTurn } from "./t
 export function receive(message: Message, seat: Seat, all: SessionState): boolean {
   if (isResponse(message)) return answerQuestion(message, seat, all) || all.answerBridge(seat, message);
   if (isRequest(message)) takeRequest(message, seat, all);
-  else if (isNotification(message)) void note(message, seat, all);
+  else if (isNotification(message)) note(message, seat, all);
   return true;
 }
 
@@ -67,6 +68,8 @@ async function run(turn: Turn, all: SessionState): Promise<void> {
     else if (turn.request.value.method === "initialize") answerInitialize(turn, link, all);
     else send(turn, link, all);
   } catch (error) {
+    // What one client says of itself must not keep the others out.
+    if (all.handshake === turn.request) all.handshake = undefined;
     failTurn(turn, toMayflyError(error), all);
   }
 }
@@ -80,7 +83,9 @@ function answerInitialize(turn: Turn, link: Link, all: SessionState): void {
 function send(turn: Turn, link: Link, all: SessionState): void {
   turn.link = link;
   limitTurn(turn, all);
-  void link.conversation.send(textFor(turn, all));
+  if (link.send(textFor(turn, all))) return;
+  const values = { server: all.server.name, limit: MAX_UNREAD };
+  throw new MayflyError("SERVER_NOT_READING", { values });
 }
 
 /** The request under the session's own id and progress token. */
@@ -88,7 +93,7 @@ function textFor({ request: { text, value }, seat, id }: Turn, all: SessionState
   const own = setMember(text, "id", String(id));
   const isHeard = progressTokenOf(value) !== undefined;
   const named = isHeard ? withProgressToken(own, String(id)) : own;
-  return value.method === "logging/setLevel" && all.shared ? withCommonLevel(named, seat, all) : named;
+  return value.method === "logging/setLevel" ? withCommonLevel(named, seat, all) : named;
 }
 
 function progressTokenOf({ params }: RequestValue): unknown {
@@ -111,13 +116,12 @@ function withCommonLevel(text: string, seat: Seat, all: SessionState): string {
 }
 
 /** Notifications of a client. The handshake's own is sent by us, as soon as the server is ready for it. */
-async function note(message: Message<NotificationValue>, seat: Seat, all: SessionState): Promise<void> {
+function note(message: Message<NotificationValue>, seat: Seat, all: SessionState): void {
   const { method } = message.value;
   if (method === "notifications/initialized") return;
   if (method === "notifications/cancelled") return cancel(message, seat, all);
   const link = all.links.running();
-  if (!link || !mayTell(message, seat, all)) return;
-  await link.conversation.send(message.text);
+  if (link && mayTell(message, seat, all)) link.send(message.text);
 }
 
 function cancel({ text, value }: Message<NotificationValue>, seat: Seat, all: SessionState): void {

@@ -21,9 +21,17 @@ export interface Link {
   readonly initialized: string;
   /** Fires when the reading ends, but for the end of the process itself. */
   readonly signal: AbortSignal;
+  /**
+   * Writes a message.
+   * @returns false, and writes nothing, while the server does not read what was written before
+   */
+  readonly send: (text: string) => boolean;
   /** Ends the process. */
-  end(): void;
+  readonly end: () => void;
 }
+
+/** Characters that may wait for a server to read them, when there is another message. */
+export const MAX_UNREAD = 16 * 1024 ** 2;
 
 /** What the processes of a session take from their host. */
 export interface LinkHost {
@@ -108,6 +116,17 @@ async function shakeHands(
     conversation,
     initialized: memberText(text, "result") ?? "{}",
     signal: lifetime.signal,
+    send: senderOf(conversation),
     end,
+  };
+}
+
+function senderOf(conversation: Conversation): Link["send"] {
+  let unread = 0;
+  return (text) => {
+    if (unread > MAX_UNREAD) return false;
+    unread += text.length;
+    void conversation.send(text).then(() => (unread -= text.length));
+    return true;
   };
 }

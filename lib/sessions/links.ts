@@ -33,7 +33,7 @@ export interface LinkEvents {
   /** Writes the initialize request with the id that it is given. */
   initialize(id: string): string;
   /** There is a fresh process: it must be told what the one before knew. */
-  opened(): void;
+  opened(link: Link): void;
   message(message: Message, link: Link): Promise<void> | void;
   /** A process has ended. Comes once for each, also for one that was ended on purpose. */
   ended(link: Link, failure: MayflyError): void;
@@ -91,7 +91,7 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
   const settled = (mine: Promise<Link | undefined>, link: Link | undefined): void => {
     if (opening === mine) [opening, running] = [link && mine, link];
     if (!link) return;
-    events.opened();
+    events.opened(link);
     void read(link);
     // Whoever waited for it has sent what it waited with by then.
     if (running !== link) setImmediate(dismissIfIdle, link);

@@ -59,7 +59,7 @@ export function answerQuestion(response: Message<ResponseValue>, seat: Seat, all
   if (question?.seat !== seat) return false;
   close(response.value.id, question, all);
   const text = setMember(response.text, "id", memberText(question.message.text, "id") ?? "null");
-  void question.link.conversation.send(text);
+  question.link.send(text);
   return true;
 }
 
@@ -100,7 +100,7 @@ function expire(id: string, all: SessionState): void {
 
 function refuse(id: RequestId, question: Question, all: SessionState): void {
   close(id, question, all);
-  void question.link.conversation.send(refusedAs(question.message, "CLIENT_OUT_OF_REACH").refusal);
+  question.link.send(refusedAs(question.message, "CLIENT_OUT_OF_REACH").refusal);
 }
 
 function close(id: RequestId, question: Question, all: SessionState): void {

@@ -62,7 +62,7 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     links: createLinks(server.name, host, {
       server: () => state.server,
       initialize: (id) => firstInitialize(id, state),
-      opened: () => restore(state),
+      opened: (link) => restore(link, state),
       message: (message, link) => hear(message, link, state),
       ended: (link, failure) => loseLink(link, failure, state),
       isBusy: (link) => isBusy(link, state),

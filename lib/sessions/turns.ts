@@ -60,7 +60,7 @@ export function failTurn(turn: Turn, error: MayflyError, all: SessionState): voi
 /** Ends a request whose client does not wait any more. Source: 2025-11-25/basic/utilities/cancellation. */
 export function cancelTurn(turn: Turn, all: SessionState, reason: string): void {
   turn.cancel?.();
-  void turn.link?.conversation.send(cancelledText(String(turn.id), reason));
+  turn.link?.send(cancelledText(String(turn.id), reason));
   endTurn(turn, undefined, "client_gone", all);
 }
 
@@ -75,6 +75,6 @@ export function limitTurn(turn: Turn, all: SessionState): void {
 function expire(turn: Turn, code: ErrorCode, limit: number, all: SessionState): void {
   const values = { server: all.server.name, method: shortened(turn.request.value.method), limit };
   const error = new MayflyError(code, { values });
-  void turn.link?.conversation.send(cancelledText(String(turn.id), error.message));
+  turn.link?.send(cancelledText(String(turn.id), error.message));
   failTurn(turn, error, all);
 }
