@@ -119,7 +119,7 @@ function memberOf(
   { sharedSession }: Host,
   client: SessionClient,
 ): Membership {
-  const own = serverFor(url, server, sharedSession);
+  const { server: own } = serverFor(url, server, sharedSession);
   return sharedSession ? rooms.share(own, client) : rooms.open(own, client);
 }
 

@@ -86,10 +86,13 @@ function close(room: Room, { shared, own }: Rows): void {
 
 /**
  * A server that is run in another way from now on. Who has a process for itself keeps it, with what it remembers, until
- * the server is not there any more.
+ * the server is not there any more; but which tools it may call is up to the operator at any time.
  */
 function follow({ removed, changed }: ServersChange, { shared, own }: Rows): void {
-  for (const { to } of changed) shared.get(to.name)?.session.reconfigure(to);
+  for (const { to } of changed) {
+    shared.get(to.name)?.session.reconfigure(to);
+    for (const { name, session } of own) if (name === to.name) session.restrict(to.filter);
+  }
   const names = new Set(removed.map(({ name }) => name));
   for (const room of [...shared.values(), ...own]) {
     const gone = new MayflyError("SERVER_NOT_FOUND", { values: { server: room.name } });

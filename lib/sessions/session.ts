@@ -40,6 +40,8 @@ export interface Session {
   isBusy(): boolean;
   /** From now on the server is run as it is configured there; what is in flight ends as it began. */
   reconfigure(server: Server): void;
+  /** From now on other tools may be seen and called; the process stays. */
+  restrict(filter: Server["filter"]): void;
   /** Takes no more requests, and ends when what is in flight is answered. */
   finish(refusal: MayflyError): void;
   /** Ends the process, answers what is in flight with the error, and lets the clients go. */
@@ -102,6 +104,9 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     reconfigure(changed) {
       state.server = changed;
       state.links.retire();
+    },
+    restrict(filter) {
+      state.server = { ...state.server, filter };
     },
     finish(refusal) {
       state.refusal = refusal;

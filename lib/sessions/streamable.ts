@@ -19,6 +19,7 @@ import type { Reply } from "../exchange/order.ts";
 import type { Server } from "../servers.ts";
 import { announce } from "./announcing.ts";
 import { refuseChange, serverFor } from "./environment.ts";
+import type { Variables } from "./environment.ts";
 import { refuseRequests, tooManySessions } from "./rooms.ts";
 import type { Rooms } from "./rooms.ts";
 import { createStreamableClient } from "./streamable-client.ts";
@@ -52,8 +53,8 @@ type Replies = AsyncGenerator<Reply, void, void>;
 interface Entry {
   readonly client: StreamableClient;
   readonly principal: string;
-  /** As it was when the session began. */
-  readonly server: Server;
+  readonly server: string;
+  readonly variables: Variables;
 }
 
 /** Marks a session id as ours; gateways invent others, which are left alone. */
@@ -122,9 +123,9 @@ function find({ request, url, server, principal }: Visit, sessions: Sessions): E
   const id = request.headers.get("mcp-session-id");
   if (!id?.startsWith(PREFIX)) return undefined;
   const entry = sessions.get(id);
-  const isOwn = entry?.principal === principal && entry.server.name === server.name;
+  const isOwn = entry?.principal === principal && entry.server === server.name;
   if (!isOwn) throw new MayflyError("SESSION_NOT_FOUND");
-  refuseChange(url, server, entry.server);
+  refuseChange(url, server, entry.variables);
   return entry;
 }
 
@@ -145,9 +146,9 @@ async function open(message: Message, visit: Visit, stream: boolean, place: Plac
   const { sessions, host } = place;
   if (sessions.size >= MAX_SESSIONS) throw tooManySessions(MAX_SESSIONS);
   const id = PREFIX + randomUUID();
-  const server = serverFor(visit.url, visit.server, host.sessions === "shared");
+  const { server, variables } = serverFor(visit.url, visit.server, host.sessions === "shared");
   const client = clientFor(id, { ...visit, server }, place);
-  sessions.set(id, { client, principal: visit.principal, server });
+  sessions.set(id, { client, principal: visit.principal, server: server.name, variables });
   const { replies, cancel } = client.collect([message], stream);
   const collected = { replies: untilRefused(replies, client), cancel: () => (cancel(), client.close()) };
   const response = await respondTo(collected, { batch: false, stream, sessionToken: id }, visit, host);
@@ -207,7 +208,7 @@ async function postAlone(
   rooms: Rooms,
   host: Host,
 ): Promise<Response> {
-  const server = serverFor(visit.url, visit.server, true);
+  const { server } = serverFor(visit.url, visit.server, true);
   const collected = collectAlone(messages, stream, visit.principal, (client) => rooms.share(server, client));
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, visit, host);
