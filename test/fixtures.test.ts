@@ -14,6 +14,7 @@ import { call, initialize, notification, request } from "./support/rpc.ts";
 
 const EXIT_AT_EOF = [
   "asks-client",
+  "asks-on-demand",
   "big",
   "chatty-at-start",
   "counter",
@@ -28,9 +29,12 @@ const EXIT_AT_EOF = [
   "oversized",
   "progress",
   "refuses-initialize",
+  "remembers",
+  "scrambles",
   "silent-in-call",
   "slow",
   "split-utf8",
+  "talks-on-demand",
   "verbatim",
 ];
 
@@ -198,6 +202,98 @@ describe("fixtures that answer", () => {
     assert.match(line, /"example.com\/serial":9007199254740993\}\}$/);
     const capabilities = Object.keys(JSON.parse(line).result.capabilities);
     for (const name of ["tasks", "extensions", "example.com/unknown"]) assert.ok(capabilities.includes(name));
+  });
+});
+
+describe("fixtures for sessions", () => {
+  test("remembers tells what it was told, counts, and dies", async (t) => {
+    const peer = await ready(t, "remembers");
+    assert.equal(textOf(await peer.answer(call("count"))), "1");
+    assert.equal(textOf(await peer.answer(call("count"))), "2");
+    const asked = [
+      request("resources/subscribe", { uri: "test://one" }),
+      request("resources/unsubscribe", { uri: "test://one" }),
+      request("logging/setLevel", { level: "error" }),
+    ];
+    for (const one of asked) assert.deepEqual((await peer.answer(one)).result, {});
+    peer.send(notification("notifications/cancelled", { requestId: "gone" }));
+    const { handshakes, ...memory } = JSON.parse(textOf(await peer.answer(call("memory"))));
+    assert.deepEqual(memory, {
+      pid: peer.pid,
+      initialized: 1,
+      calls: ["count", "count", "memory"].map((name) => ({ id: 1, name })),
+      cancelled: ["gone"],
+      subscribed: ["test://one"],
+      unsubscribed: ["test://one"],
+      levels: ["error"],
+    });
+    assert.deepEqual(handshakes, [initialize().params]);
+    peer.send(call("die"));
+    assert.deepEqual(await peer.exited(), [7, null]);
+  });
+
+  test("remembers holds a call until it is released, and speaks the revision that it is given", async (t) => {
+    const peer = startPeer(t, "remembers", { args: ["--revision=2025-03-26"] });
+    assert.equal((await peer.handshake()).result?.["protocolVersion"], "2025-03-26");
+    peer.send(call("hold", { key: "k" }, { id: "h" }));
+    const released = textOf(await peer.answer(call("release", { key: "k" })));
+    assert.equal(released, "released k");
+    assert.equal(textOf(JSON.parse((await peer.line()) ?? "")), "held k");
+  });
+
+  test("talks-on-demand talks during a call and after it", async (t) => {
+    const peer = await ready(t, "talks-on-demand");
+    const notifications = [{ method: "one" }, { method: "two", params: { x: 1 } }];
+    assert.deepEqual(namesOf(await peer.exchange(call("tell", { notifications }))), ["one", "two", "answer"]);
+    assert.deepEqual(namesOf(await peer.exchange(call("tellLater", { notifications }))), ["answer"]);
+    assert.deepEqual(namesOf([(await peer.line()) ?? "", (await peer.line()) ?? ""]), ["one", "two"]);
+    const lines = await peer.exchange(call("progress", { steps: 2 }, { meta: { progressToken: "t" } }));
+    assert.deepEqual(JSON.parse(lines[1] ?? "").params, { progressToken: "t", progress: 2, total: 2 });
+  });
+
+  test("asks-on-demand asks during a call and after it", async (t) => {
+    const peer = await ready(t, "asks-on-demand");
+    peer.send(call("ask", { method: "roots/list" }, { id: "a" }));
+    const { id, method } = JSON.parse((await peer.line()) ?? "");
+    assert.deepEqual([id, method], [1, "roots/list"]);
+    peer.send({ jsonrpc: "2.0", id, result: { roots: [] } });
+    assert.deepEqual(JSON.parse(textOf(JSON.parse((await peer.line()) ?? ""))).result, { roots: [] });
+    assert.equal(textOf(await peer.answer(call("askLater", { method: "ping" }))), "later");
+    const later = JSON.parse((await peer.line()) ?? "");
+    peer.send({ jsonrpc: "2.0", id: later.id, result: {} });
+    const answers = async () => JSON.parse(textOf(await peer.answer(call("answers"))));
+    await until(async () => (await answers()).length > 0, { withinMs: 2000, label: "it knows the answer" });
+    assert.deepEqual(await answers(), [{ jsonrpc: "2.0", id: 2, result: {} }]);
+  });
+
+  test("scrambles answers every call once, in no order, each after its progress", async (t) => {
+    const peer = await ready(t, "scrambles");
+    const values = Array.from({ length: 100 }, (_, index) => String(index));
+    // In one write: it answers what it has read at once.
+    const calls = values.map((value) =>
+      call("echo", { value }, { id: value, meta: { progressToken: value } }),
+    );
+    peer.send(calls.map((one) => JSON.stringify(one)).join("\n"));
+    const [answered, progressed]: [string[], string[]] = [[], []];
+    while (answered.length < values.length) {
+      const { id, params } = JSON.parse((await peer.line()) ?? "");
+      if (params) progressed.push(params.progressToken);
+      else answered.push(id);
+      assert.equal(
+        answered.every((one) => progressed.includes(one)),
+        true,
+        "an answer came before its progress",
+      );
+    }
+    assert.notDeepEqual(answered, values);
+    assert.deepEqual(answered.toSorted(), values.toSorted());
+    assert.deepEqual(progressed, answered);
+  });
+
+  test("dies-after-handshake exits with 7 when the handshake is over", async (t) => {
+    const peer = startPeer(t, "dies-after-handshake");
+    await peer.handshake();
+    assert.deepEqual(await peer.exited(), [7, null]);
   });
 });
 
