@@ -128,7 +128,7 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   }
   const incoming = classify(text, request.headers, host);
   try {
-    if (host.drain.signal.aborted && incoming.requests.length > 0) throw new MayflyError("SHUTTING_DOWN");
+    if (host.drain.signal.aborted && asksForSomething(incoming)) throw new MayflyError("SHUTTING_DOWN");
     const server = serverFor(name, url, host);
     const rest = refuseHidden(incoming, server, host.logger);
     return await forward(rest, server, { ...call, stream }, host);
@@ -149,8 +149,12 @@ function serverFor(name: string | undefined, url: URL, { servers }: Host): Serve
   return withEnvironment(server, requestedEnvironment(url, server));
 }
 
+function asksForSomething({ requests, answers }: Incoming): boolean {
+  return requests.length + answers.length > 0;
+}
+
 async function forward(incoming: Incoming, server: Server, caller: Caller, host: Host): Promise<Response> {
-  if (incoming.requests.length + incoming.answers.length === 0) {
+  if (!asksForSomething(incoming)) {
     return note(incoming, caller.principal, host);
   }
   const { replies, lifetime } = await runIncoming(incoming, server, caller, host);

@@ -32,6 +32,7 @@ test("the package holds these files", () => {
 test("the library exports these names", () => {
   assert.deepEqual(Object.keys(library).toSorted(), [
     "ConfigurationError",
+    "createEventStore",
     "createHandler",
     "parseMcpJson",
     "parseMcpServerConfig",
