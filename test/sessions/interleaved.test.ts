@@ -57,7 +57,7 @@ const overStreamable: Connect = async (t, url) => {
       const response = await client.post(echo(id, value));
       const lines = (await response.text()).split("\n");
       return lines.flatMap((line) => {
-        const data = /^data: ?(.+)$/.exec(line)?.[1];
+        const data = /^data: ?(\S.*)$/.exec(line)?.[1];
         return data === undefined ? [] : [JSON.parse(data) as Message];
       });
     },

@@ -60,7 +60,7 @@ function follow(response: Response, close: () => void): LiveStream {
   let isOver = false;
   const reading = read(response, (frame) => {
     frames.push(frame);
-    if (frame.data) messages.push(JSON.parse(frame.data) as Message);
+    if (frame.data && frame.event !== "endpoint") messages.push(JSON.parse(frame.data) as Message);
   }).finally(() => (isOver = true));
   // Whoever waits for the end sees why.
   reading.catch(() => undefined);

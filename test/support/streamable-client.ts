@@ -105,7 +105,7 @@ export async function answerOf(
   assert.equal(response.status, 200, body);
   const texts = response.headers.get("content-type")?.startsWith("application/json")
     ? [body]
-    : body.split("\n").flatMap((line) => /^data: ?(.+)$/.exec(line)?.[1] ?? []);
+    : body.split("\n").flatMap((line) => /^data: ?(\S.*)$/.exec(line)?.[1] ?? []);
   const found = texts.map((text) => JSON.parse(text) as Message).find(answering(id));
   assert.ok(found, `no answer to ${JSON.stringify(id)} in ${body}`);
   return found;
