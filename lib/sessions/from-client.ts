@@ -12,7 +12,7 @@ import { MAX_UNREAD } from "./link.ts";
 import type { Link } from "./link.ts";
 import { answerQuestion, isAwaited } from "./questions.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
-import { isSubscribedElsewhere, uriOf } from "./subscriptions.ts";
+import { isSubscribedElsewhere, noteSubscription, uriOf } from "./subscriptions.ts";
 import { beginTurn, cancelTurn, endTurn, failTurn, isOpen, limitTurn } from "./turns.ts";
 
 /** Messages of the clients of a session, on their way to the server. */
@@ -44,9 +44,15 @@ function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState
   const hidden = all.server.filter.refusal(request);
   if (hidden !== undefined || !all.shared) return hidden;
   if (method.startsWith("tasks/")) return refusal(request, "NOT_SHARED");
-  const isKept = method === "resources/unsubscribe" && isSubscribedElsewhere(uriOf(request), seat, all);
-  if (isKept) seat.subscriptions.delete(uriOf(request));
-  return isKept ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : undefined;
+  return isShared(request, seat, all) ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : undefined;
+}
+
+/** Whether a subscription is begun or ended that the server has for another client too: it need not know. */
+function isShared(request: Message<RequestValue>, seat: Seat, all: SessionState): boolean {
+  const isSubscription = /^resources\/(?:un)?subscribe$/.test(request.value.method);
+  if (!isSubscription || !isSubscribedElsewhere(uriOf(request), seat, all)) return false;
+  noteSubscription(request, seat);
+  return true;
 }
 
 function refusal(request: Message<RequestValue>, code: ErrorCode): string {

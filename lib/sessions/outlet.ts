@@ -21,7 +21,7 @@ export interface Outlet {
    * @returns undefined if events that the client has missed are not kept any more
    */
   connect(connection: Connection): Promise<Response | undefined>;
-  /** Ends the connection, and forgets the events. */
+  /** Ends the connection after what has been pushed, and forgets the events. */
   close(): void;
 }
 
@@ -111,10 +111,11 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
         if (isFinished) stream?.close();
         return response;
       }),
-    close() {
-      stream?.close();
-      void inTurn(async () => store.forget(streamId));
-    },
+    close: () =>
+      void inTurn(async () => {
+        stream?.close();
+        await store.forget(streamId);
+      }),
   };
 }
 
