@@ -18,7 +18,7 @@ export interface Outlet {
   readonly finish: () => void;
   /**
    * Connects a client, in place of one that may still seem to be connected.
-   * @returns undefined if events that the client has missed are not kept any more
+   * @returns undefined if there never was that event, or what the client has missed is not kept any more
    */
   connect(connection: Connection): Promise<Response | undefined>;
   /** Ends the connection after what has been pushed, and forgets the events. */
@@ -102,6 +102,7 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
     connect: (connection) =>
       inTurn(async () => {
         const { after = sent, lossy, primed } = connection;
+        if (after > kept) return undefined;
         const missed = await store.replay(streamId, after);
         if (!lossy && missed.length < kept - after) return undefined;
         const response = attach(connection);

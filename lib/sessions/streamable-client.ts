@@ -160,14 +160,19 @@ async function listen(
   lastEventId: string | undefined,
   state: State,
 ): Promise<Response | undefined> {
+  const { id, after } = lastEventId === undefined ? { id: STANDALONE } : placeOf(lastEventId);
   clearTimeout(state.idleTimer);
-  const [, id = STANDALONE, place] = /^(\d+)\.(\d+)$/.exec(lastEventId ?? "") ?? [];
-  const after = place === undefined ? undefined : Number(place);
   // What was for all, and too long ago, is no reason to hear nothing from now on.
   const lossy = id === STANDALONE;
   const response = await state.outlets.get(id)?.connect({ ...connection, after, lossy });
   rest(state);
   return response;
+}
+
+/** Where an event stands; nowhere, for an id that is none of ours. */
+function placeOf(eventId: string): { readonly id: string; readonly after?: number } {
+  const [, id = "", place] = /^(\d+)\.(\d{1,15})$/.exec(eventId) ?? [];
+  return { id, after: Number(place) };
 }
 
 /** On the stream of the request that it belongs to; without one on the client's own, or where else the client listens. */
