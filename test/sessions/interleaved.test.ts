@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
-import { until } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 import type { Message } from "../support/live-stream.ts";
 import { call } from "../support/rpc.ts";
 import { pidOf, serveSessions, textOf } from "../support/sessions.ts";
@@ -23,28 +23,23 @@ interface Sender {
 
 type Connect = (t: TestContext, url: string) => Promise<Sender>;
 
-/** Everything comes on one stream, and is found there by id and token. */
+/** Everything comes on one stream, and is told apart by id and token. */
 const overSse: Connect = async (t, url) => {
-  const client = await connectSse(t, url);
-  await client.initialize();
-  const found = new Map<unknown, Message[]>();
-  let read = 0;
-  const sorted = (): void => {
-    for (; read < client.messages.length; read++) {
-      const message = client.messages[read] ?? {};
-      const id = message.id ?? message.params?.["progressToken"];
-      found.set(id, [...(found.get(id) ?? []), message]);
-    }
+  const waiting = new Map<unknown, { readonly messages: Message[]; readonly answered: () => void }>();
+  const onMessage = (message: Message): void => {
+    const entry = waiting.get(message.id ?? message.params?.["progressToken"]);
+    entry?.messages.push(message);
+    if (isAnswer(message)) entry?.answered();
   };
+  const client = await connectSse(t, url, { onMessage });
+  await client.initialize();
   return {
     async run(id, value) {
+      const messages: Message[] = [];
+      const answer = new Promise<void>((answered) => waiting.set(id, { messages, answered }));
       await client.send(echo(id, value));
-      const answers = (): readonly Message[] | undefined => {
-        sorted();
-        const messages = found.get(id);
-        return messages?.some(isAnswer) ? messages : undefined;
-      };
-      return until(answers, { withinMs: WAIT_MS, label: `the answer to ${id}` });
+      await within(answer, WAIT_MS, `the answer to ${id}`);
+      return messages;
     },
   };
 };

@@ -42,8 +42,6 @@ for (const sessions of ["shared", "independent"] as const) {
       assert.equal(textOf(await rest.take(answering("p"), "the answer")), "5 steps");
       await rest.ended();
       assert.deepEqual(progressOf(rest), [3, 4, 5]);
-      const repeated = rest.eventIds().filter((id) => first.eventIds().slice(0, 3).includes(id));
-      assert.deepEqual(repeated, []);
     });
 
     test("gives an answer that came meanwhile, and ends", async (t) => {
@@ -129,11 +127,11 @@ for (const sessions of ["shared", "independent"] as const) {
       const { client, said } = await begin(t, "talks-on-demand");
       const changed = { method: "notifications/tools/list_changed" };
       const standalone = await client.listen();
-      await client.call("tell", { notifications: [changed] });
+      await client.call("tellLater", { notifications: [changed] });
       await standalone.take(saying(changed.method), "the first change");
       const last = standalone.eventIds().at(-1) ?? "";
       await broken(standalone);
-      await client.call("tell", {
+      await client.call("tellLater", {
         notifications: [changed, { method: "notifications/prompts/list_changed" }],
       });
       const isSaid = (): boolean => said.filter(saying(changed.method)).length === 2;
@@ -146,20 +144,19 @@ for (const sessions of ["shared", "independent"] as const) {
       );
     });
 
-    test("cannot be resumed from an event that never was, or of another session", async (t) => {
+    test("cannot be resumed from an event that never was, or in another session", async (t) => {
       const { client, url } = await begin(t, "talks-on-demand");
       const first = await steps(client, 2);
       await reached(first, 2);
       const [, id = ""] = first.eventIds();
       const other = await connectStreamable(t, url);
       for (const [asker, lastEventId] of [
-        [client, "never-was"],
+        [client, "99.1"],
         [other, id],
       ] as const) {
         const response = await asker.get({ "last-event-id": lastEventId });
-        const body = response.status === 200 ? "a stream" : await response.text();
-        await response.body?.cancel().catch(() => undefined);
-        assert.ok([400, 404].includes(response.status), `${response.status} ${body}`);
+        assert.equal(response.status, 400);
+        await response.text();
       }
       await client.call("release", { key: "k" });
       assert.equal(textOf(await first.take(answering("p"), "the answer")), "2 steps");

@@ -39,11 +39,15 @@ export interface LiveStream {
 
 const WAIT_MS = 10_000;
 
-/** Fetches an event stream. After the test it is broken off. */
+/**
+ * Fetches an event stream. After the test it is broken off.
+ * @param onMessage called with each message as it comes
+ */
 export async function openStream(
   t: TestContext,
   url: URL | string,
   init: RequestInit = {},
+  onMessage: (message: Message) => void = () => undefined,
 ): Promise<LiveStream> {
   const leaving = new AbortController();
   t.after(() => leaving.abort());
@@ -52,15 +56,18 @@ export async function openStream(
     WAIT_MS,
     `the head of ${String(url)}`,
   );
-  return follow(response, () => leaving.abort());
+  return follow(response, () => leaving.abort(), onMessage);
 }
 
-function follow(response: Response, close: () => void): LiveStream {
+function follow(response: Response, close: () => void, onMessage: (message: Message) => void): LiveStream {
   const [frames, messages, taken]: [Frame[], Message[], Set<Message>] = [[], [], new Set()];
   let isOver = false;
   const reading = read(response, (frame) => {
     frames.push(frame);
-    if (frame.data && frame.event !== "endpoint") messages.push(JSON.parse(frame.data) as Message);
+    if (!frame.data || frame.event === "endpoint") return;
+    const message = JSON.parse(frame.data) as Message;
+    messages.push(message);
+    onMessage(message);
   }).finally(() => (isOver = true));
   // Whoever waits for the end sees why.
   reading.catch(() => undefined);

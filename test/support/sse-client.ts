@@ -28,6 +28,8 @@ export interface SseOptions {
   /** With its parameters. @default "/sse" */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Called with each message as it comes. */
+  readonly onMessage?: (message: Message) => void;
 }
 
 const WAIT_MS = 10_000;
@@ -36,10 +38,15 @@ const WAIT_MS = 10_000;
 export async function connectSse(
   t: TestContext,
   url: string,
-  { path = "/sse", headers = {} }: SseOptions = {},
+  { path = "/sse", headers = {}, onMessage }: SseOptions = {},
 ): Promise<SseClient> {
   const base = new URL(path, url);
-  const stream = await openStream(t, base, { headers: { accept: "text/event-stream", ...headers } });
+  const stream = await openStream(
+    t,
+    base,
+    { headers: { accept: "text/event-stream", ...headers } },
+    onMessage,
+  );
   assert.equal(stream.response.status, 200);
   const first = await until(() => stream.frames[0], { withinMs: WAIT_MS, label: "the event endpoint" });
   assert.equal(first.event, "endpoint");
