@@ -13,6 +13,7 @@ import { hear } from "./from-server.ts";
 import { firstInitialize } from "./handshake.ts";
 import { createLinks } from "./links.ts";
 import type { Link, LinkHost } from "./link.ts";
+import { tellChanges } from "./changes.ts";
 import { leave, loseLink, restore } from "./coming-and-going.ts";
 import type { Seat, SessionState } from "./state.ts";
 import { cancelTurn } from "./turns.ts";
@@ -102,11 +103,15 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     },
     isBusy: () => state.turns.size > 0,
     reconfigure(changed) {
+      const before = state.links.running();
       state.server = changed;
       state.links.retire();
+      if (before) tellChanges(before, state);
     },
     restrict(filter) {
       state.server = { ...state.server, filter };
+      const link = state.links.running();
+      if (link) tellChanges(link, state, ["tools"]);
     },
     finish(refusal) {
       state.refusal = refusal;
