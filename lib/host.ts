@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import type { AccessRules } from "./auth.ts";
 import { createCancellations } from "./cancellations.ts";
 import type { Cancellations } from "./cancellations.ts";
@@ -84,7 +86,7 @@ export function createHost(options: HandlerOptions): Host {
   const { sessionIdleMs = 300_000, heartbeatMs = 30_000 } = options;
   const paths = completePaths(options.paths);
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
-  const drain = new AbortController();
+  const drain = sharedController();
   const places = createPlaces(maxProcesses);
   const held = createHeldProcesses<Exchange>(places);
   drain.signal.addEventListener("abort", () => held.endAll());
@@ -121,9 +123,16 @@ export function createHost(options: HandlerOptions): Host {
     relays: createRelays(),
     logger,
     watch: createWatch(options, logger),
-    shutdown: new AbortController(),
+    shutdown: sharedController(),
     drain,
   };
+}
+
+/** Every request that runs listens to it: Node would take more than ten of them for a leak, and warn. */
+function sharedController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** Characters of a secret that cannot be guessed. */
