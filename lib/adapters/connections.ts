@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 
 /** What a connection has been used for. */
 interface Use {
@@ -21,10 +22,12 @@ export function closeWhenIdle(server: Server): void {
     const { requests, bytesRead } = uses.get(socket) ?? { requests: 0, bytesRead: 0 };
     if (draining && requests === 0 && socket.bytesRead === bytesRead) socket.destroySoon();
   };
-  server.on("connection", (socket: Socket) => {
-    uses.set(socket, { requests: 0, bytesRead: 0 });
+  const add = (socket: Socket): void => {
+    uses.set(socket, { requests: 0, bytesRead: socket.bytesRead });
     socket.once("close", () => uses.delete(socket));
-  });
+    closeIfIdle(socket);
+  };
+  const endHandshakes = addSecured(server, add);
   server.on("request", ({ socket }, response) => {
     const use = uses.get(socket);
     if (!use) return;
@@ -38,6 +41,36 @@ export function closeWhenIdle(server: Server): void {
   // The first thing that close() does. Source: Node's lib/_http_server.js.
   server.closeIdleConnections = () => {
     draining = true;
+    endHandshakes();
     for (const socket of uses.keys()) closeIfIdle(socket);
   };
+}
+
+/**
+ * Adds each connection when it can carry requests: under TLS that is another socket than the one that was accepted.
+ * @returns what closes those whose handshake has not ended, which Node would wait for
+ */
+function addSecured(server: Server, add: (socket: Socket) => void): () => void {
+  if (!(server instanceof TlsServer)) {
+    server.on("connection", add);
+    return () => undefined;
+  }
+  const handshakes = new Map<string, Socket>();
+  server.on("connection", (socket: Socket) => {
+    const peer = peerOf(socket);
+    handshakes.set(peer, socket);
+    socket.once("close", () => {
+      if (handshakes.get(peer) === socket) handshakes.delete(peer);
+    });
+  });
+  server.on("secureConnection", (socket: Socket) => {
+    handshakes.delete(peerOf(socket));
+    add(socket);
+  });
+  return () => handshakes.forEach((socket) => socket.destroy());
+}
+
+/** What both sockets of a connection have in common. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -1,18 +1,22 @@
-import { createServer } from "node:http";
-import type { Server as HttpServer } from "node:http";
+import { createServer as createHttpServer } from "node:http";
+import type { RequestListener, Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-
-import { getRequestListener } from "@hono/node-server";
 
 import { ConfigurationError } from "../configuration/error.ts";
 import { TRANSPORTS } from "../configuration/options.ts";
-import type { HandlerOptions } from "../configuration/options.ts";
-import { MayflyError } from "../errors.ts";
+import type { HandlerOptions, Transport } from "../configuration/options.ts";
 import { createHandler } from "../handler.ts";
 import type { Handler } from "../handler.ts";
 import { settlesWithin } from "../promises.ts";
-import { errorResponse } from "../response.ts";
 import { closeWhenIdle } from "./connections.ts";
+import { createListener } from "./listener.ts";
+import { toServerOptions } from "./tls.ts";
+import type { TlsOptions } from "./tls.ts";
+
+export { toNodeHandler } from "./listener.ts";
+export type { NodeHandler } from "./listener.ts";
+export type { TlsOptions } from "./tls.ts";
 
 /** What {@link serve} takes. */
 export interface ServeOptions extends HandlerOptions {
@@ -20,8 +24,12 @@ export interface ServeOptions extends HandlerOptions {
   readonly port?: number;
   /** @default "serve" */
   readonly listen?: "acknowledge" | "serve";
+  /** @default ["mcp", "sse"] */
+  readonly transports?: readonly Transport[];
   /** On a loopback address no key is needed, and only local Host headers are let in. @default "127.0.0.1" */
   readonly host?: string;
+  /** Serves HTTPS in place of HTTP. @default none */
+  readonly tls?: TlsOptions;
 }
 
 /** A server that listens. */
@@ -42,6 +50,10 @@ export interface RunningServer {
 const DEFAULT_PORT = 8000;
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_GRACE_MS = 10_000;
+const DEFAULTS: Pick<HandlerOptions, "listen" | "transports"> = {
+  listen: "serve",
+  transports: TRANSPORTS,
+};
 const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
@@ -49,21 +61,16 @@ const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
  * @throws ConfigurationError, also for an address that everybody can reach without a key; and what `listen` throws
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const handler = createHandler({
-    listen: "serve",
-    transports: TRANSPORTS,
-    ...options,
-    ...accessOf(options, host),
-  });
+  const { host = DEFAULT_HOST, port = DEFAULT_PORT, tls } = options;
+  const handler = createHandler({ ...DEFAULTS, ...options, ...accessOf(options, host) });
   const state = { draining: false };
-  const listener = createListener(handler, host, state);
-  // Settles when the answer is out, and never rejects: it writes its own answer to what goes wrong.
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  const server = createServer(requestListener(handler, host, state), tls);
   closeWhenIdle(server);
   await listen(server, port, host);
+  // One connection that cannot be accepted must not end the others: without a listener the process would.
+  server.on("error", (err) => options.logger?.error({ err }, "A connection could not be accepted"));
   return {
-    url: urlOf(server.address() as AddressInfo),
+    url: urlOf(server.address() as AddressInfo, tls ? "https" : "http"),
     handler,
     close: (graceMs = DEFAULT_GRACE_MS) => {
       state.draining = true;
@@ -86,21 +93,28 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function createListener(handler: Handler, host: string, state: { readonly draining: boolean }) {
-  const fetch = async (request: Request): Promise<Response> => {
+/** While the server stops, each answer says so: its client would keep the connection for the next request. */
+function requestListener(
+  handler: Handler,
+  host: string,
+  state: { readonly draining: boolean },
+): RequestListener {
+  const listener = createListener(async (request) => {
     const response = await handler.fetch(request);
-    // A client would else keep the connection for its next request.
     if (state.draining) response.headers.set("Connection", "close");
     return response;
-  };
-  return getRequestListener(fetch, {
-    hostname: host,
-    overrideGlobalObjects: false,
-    errorHandler: () => errorResponse(new MayflyError("MALFORMED_REQUEST")),
-  });
+  }, host);
+  // It never rejects.
+  return (incoming, outgoing) => void listener(incoming, outgoing);
 }
 
-function listen(server: HttpServer, port: number, host: string): Promise<void> {
+/** Frames of an event stream are small and must not wait for more: Node's default for HTTP only. */
+function createServer(listener: RequestListener, tls: TlsOptions | undefined): Server {
+  if (!tls) return createHttpServer(listener);
+  return createHttpsServer({ ...toServerOptions(tls), noDelay: true }, listener);
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => reject(explained(error, `${host}:${port}`));
     server.once("error", fail).listen(port, host, () => {
@@ -115,11 +129,11 @@ function explained(cause: NodeJS.ErrnoException, address: string): Error {
   return new Error(`${address} is in use by another program: choose another port`, { cause });
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+function urlOf({ address, family, port }: AddressInfo, scheme: string): string {
+  return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
-async function drain(server: HttpServer, handler: Handler, graceMs: number): Promise<void> {
+async function drain(server: Server, handler: Handler, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   handler.drain();
   await settlesWithin(closed, graceMs);

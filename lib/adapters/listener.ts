@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import { getRequestListener } from "@hono/node-server";
+
+import { MayflyError } from "../errors.ts";
+import type { Handler } from "../handler.ts";
+import type { IncomingRequest } from "../incoming.ts";
+import { errorResponse } from "../response.ts";
+
+/** For `node:http` and what is built on it. The promise settles when the answer is out, and never rejects. */
+export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+
+/**
+ * Makes a handler answer requests of `node:http`, also as a middleware of Express and the like. Below a path where it is
+ * mounted, it sees the rest of the path. A body that another middleware has parsed is taken from `incoming.body`.
+ * It answers whatever comes: nothing is handed on to a next middleware.
+ * @param handler what `createHandler` returns
+ */
+export function toNodeHandler(handler: Pick<Handler, "fetch">): NodeHandler {
+  return createListener(handler.fetch);
+}
+
+/** @param hostname stands for a Host header that is missing, as HTTP/1.0 allows; without it the answer is 400 */
+export function createListener(fetch: Handler["fetch"], hostname?: string): NodeHandler {
+  return getRequestListener((request, { incoming }) => fetch(withBody(request, incoming as Parsed)), {
+    ...(hostname !== undefined && { hostname }),
+    overrideGlobalObjects: false,
+    errorHandler: (error) => errorResponse(toRefusal(error)),
+  });
+}
+
+/** A request as body parsers leave it. */
+type Parsed = IncomingMessage & { readonly body?: unknown };
+
+/** Not every parsed body is one: some parsers leave an empty object where they have not read. */
+function withBody(request: Request, incoming: Parsed): IncomingRequest {
+  if (!incoming.readableDidRead || ["GET", "HEAD"].includes(request.method)) return request;
+  if (incoming.body === undefined) throw alreadyRead();
+  const { method, url, headers, signal } = request;
+  return { method, url, headers, signal, body: new Blob([bytesOf(incoming.body)]).stream() };
+}
+
+function bytesOf(body: unknown): string | Uint8Array<ArrayBuffer> {
+  if (typeof body === "string") return body;
+  return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body);
+}
+
+function alreadyRead(): MayflyError {
+  const detail = "another middleware has read it and left no body property";
+  return new MayflyError("BODY_NOT_JSON", { values: { detail } });
+}
+
+/** What is no error of ours is a request that cannot be read as one: a Host or a path that makes no URL. */
+function toRefusal(error: unknown): MayflyError {
+  return error instanceof MayflyError ? error : new MayflyError("MALFORMED_REQUEST");
+}
