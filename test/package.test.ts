@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as adapter from "../lib/adapters/node.ts";
 import * as library from "../lib/index.ts";
 import { MAYFLY } from "../lib/version.ts";
 
@@ -37,4 +38,8 @@ test("the library exports these names", () => {
     "parseMcpJson",
     "parseMcpServerConfig",
   ]);
+});
+
+test("the Node adapter exports these names", () => {
+  assert.deepEqual(Object.keys(adapter).toSorted(), ["serve", "toNodeHandler"]);
 });

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import { browserFetch } from "./support/browser.ts";
+import { within } from "./support/deadline.ts";
+import { ROOT, codeIn } from "./support/documents.ts";
+import { testToken } from "./support/fixture.ts";
+import { waitUntilGone } from "./support/processes.ts";
+import { call, post } from "./support/rpc.ts";
+import { PEM, tlsFetch } from "./support/tls.ts";
+
+const WAIT_MS = 30_000;
+const PACKAGE = '"@modelcontextprotocol/server-everything"';
+const HELLO = call("echo", { message: "hello" });
+const examples = await codeIn("docs/library.md", "ts");
+
+/** What a running example has printed. */
+interface Example {
+  readonly process: ChildProcess;
+  /** The next line. */
+  readonly line: () => Promise<string>;
+}
+
+/** Runs the example below the heading as it stands; its servers are marked, and none may be left. */
+async function start(t: TestContext, heading: string): Promise<Example> {
+  const token = testToken();
+  const code = examples.find((example) => example.heading === heading)?.code ?? "";
+  assert.ok(code.includes(PACKAGE), `there is no example for ${heading}`);
+  // Inside the package, so that its name resolves to what was built.
+  const folder = join(ROOT, ".cache", "library", token);
+  await mkdir(folder, { recursive: true });
+  const marked = code.replace(PACKAGE, `${PACKAGE}, "stdio", "--token=${token}"`);
+  const files = {
+    "example.mjs": marked,
+    "cert.pem": PEM.leaf,
+    "key.pem": PEM.key,
+    "chain.pem": PEM.intermediate,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  const options = { cwd: folder, env: { ...process.env, PORT: "0" } };
+  const child = spawn(process.execPath, ["example.mjs"], {
+    ...options,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await rm(folder, { recursive: true });
+    await waitUntilGone(token, { withinMs: WAIT_MS });
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value } = await within(lines.next(), WAIT_MS, `a line of ${heading}`);
+    return String(value);
+  };
+  return { process: child, line };
+}
+
+/** The status of a call of a tool, which must have worked if it is 200. */
+async function statusOf(url: string, headers = {}, fetchIt: typeof fetch = fetch): Promise<number> {
+  const response = await within(fetchIt(url, post(HELLO, headers)), WAIT_MS, "an answer");
+  const text = await within(response.text(), WAIT_MS, "its body");
+  if (response.status === 200) assert.match(text, /"text":"Echo: hello"/);
+  return response.status;
+}
+
+async function endOf({ process }: Example): Promise<unknown> {
+  process.kill("SIGTERM");
+  const [code] = (await within(once(process, "exit"), WAIT_MS, "the end")) as unknown[];
+  return code;
+}
+
+test("createHandler calls a tool", async (t) => {
+  const { line } = await start(t, "createHandler");
+  assert.match(await line(), /"text":"Echo: hello"/);
+});
+
+test("serve listens until it is told to stop", async (t) => {
+  const example = await start(t, "serve");
+  assert.equal(await statusOf(await example.line()), 200);
+  assert.equal(await endOf(example), 0);
+});
+
+test("toNodeHandler answers inside of Express, which answers the rest", async (t) => {
+  const example = await start(t, "toNodeHandler");
+  const url = await example.line();
+  assert.equal(await statusOf(url), 401);
+  assert.equal(await statusOf(url, { "x-api-key": "change-me" }), 200);
+  assert.equal(await (await fetch(new URL("/", url))).text(), "Hello");
+  assert.equal(await endOf(example), 0);
+});
+
+test("authenticate lets in whom it knows", async (t) => {
+  const { line } = await start(t, "authenticate");
+  const url = await line();
+  assert.equal(await statusOf(url, { "x-token": "token-of-ann" }), 200);
+  assert.equal(await statusOf(url, { "x-token": "token-of-eve" }), 401);
+});
+
+test("cors lets the listed pages read", async (t) => {
+  const { line } = await start(t, "CORS");
+  const url = await line();
+  for (const origin of ["http://localhost:6274", "https://app.example.com"]) {
+    assert.equal(await statusOf(url, {}, browserFetch({ origin })), 200);
+  }
+  await assert.rejects(statusOf(url, {}, browserFetch({ origin: "http://localhost:3000" })), TypeError);
+});
+
+test("tls serves HTTPS", async (t) => {
+  const { line } = await start(t, "TLS");
+  const url = await line();
+  assert.match(url, /^https:/);
+  assert.equal(await statusOf(url, {}, tlsFetch), 200);
+});
+
+test("onMessage sees what goes to the server and comes from it", async (t) => {
+  const { line } = await start(t, "onMessage");
+  assert.equal(await statusOf(await line()), 200);
+  const seen: string[] = [];
+  while (!seen.at(-1)?.includes("Echo: hello")) seen.push(await line());
+  assert.ok(seen.some((text) => text.startsWith("everything in ") && text.includes('"message":"hello"')));
+  assert.match(seen.at(-1) ?? "", /^everything out /);
+});
+
+test("every example is among these", () => {
+  const headings = ["createHandler", "serve", "toNodeHandler", "authenticate", "CORS", "TLS", "onMessage"];
+  assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
+});
