@@ -92,13 +92,7 @@ describe("the function fails", () => {
       },
     ],
     ["by rejecting", () => Promise.reject(new Error("the directory is down"))],
-    [
-      "with what is no Error",
-      () => {
-        const reason: unknown = "the directory is down";
-        return Promise.reject(reason as Error);
-      },
-    ],
+    ["with what is no Error", () => Promise.reject(JSON.parse('"the directory is down"') as Error)],
   ];
   for (const [what, authenticate] of failures) {
     test(`${what}: the caller learns nothing, and the log why`, async (t) => {
