@@ -101,7 +101,7 @@ describe("a page that is invited", () => {
   test("may read that the host stops", async () => {
     const handler = createHandler({ mcpServers: { x: { command: "x" } }, allowAnonymous: true, ...LISTED });
     handler.drain();
-    const asked = new Request("http://localhost/mcp", ping({ origin: APP }));
+    const asked = new Request("http://localhost/mcp", post(call("any"), { origin: APP }));
     const response = await handler.fetch(asked);
     assert.deepEqual([response.status, response.headers.get("access-control-allow-origin")], [503, APP]);
     await handler.close();
