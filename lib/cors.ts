@@ -25,7 +25,8 @@ export interface Cors {
 type Policy = Required<CorsOptions>;
 
 const METHODS = ["POST", "GET", "DELETE", "OPTIONS"];
-const EXPOSED = ["Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After"];
+/** Headers of answers that a page needs to speak MCP. */
+export const EXPOSED = ["Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After"];
 const MAX_AGE_SECONDS = 86_400;
 
 /** @throws ConfigurationError */

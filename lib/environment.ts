@@ -23,6 +23,7 @@ export const OWN = [
     "ALLOWED_HOSTS",
     "MAX_PROCESSES",
     "SHARED_SESSION",
+    "SESSION_IDLE",
     "SPARES",
     "LOG_LEVEL",
     "PORT",

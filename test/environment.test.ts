@@ -49,6 +49,7 @@ const NEVER = [
   "ALLOWED_HOSTS",
   "MAX_PROCESSES",
   "SHARED_SESSION",
+  "SESSION_IDLE",
   "SPARES",
   "LOG_LEVEL",
   "PORT",

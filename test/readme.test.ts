@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { serveCommand } from "../lib/cli/serve.ts";
+import { SERVE_OPTIONS, commanderOption } from "../lib/cli/serve-options.ts";
 import { parseMcpJson } from "../lib/index.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -40,11 +40,11 @@ test("the library example in the README runs as it stands and calls a tool", asy
 });
 
 test("the README lists every option of the command with its variable", () => {
-  for (const option of serveCommand().options.filter(
-    ({ long }) => !["--spares", "--debug"].includes(long ?? ""),
-  )) {
-    const row = readme.split("\n").find((line) => line.startsWith("|") && line.includes(option.long ?? ""));
-    assert.ok(row, `${option.long} is missing`);
-    if (option.envVar) assert.ok(row.includes(`\`${option.envVar}\``), `${option.envVar} is missing`);
+  for (const option of SERVE_OPTIONS.filter(({ hidden }) => !hidden)) {
+    const { long } = commanderOption(option);
+    const row = readme.split("\n").find((line) => line.startsWith("|") && line.includes(`${long}`));
+    assert.ok(row, `${long} is missing`);
+    const { variable } = option;
+    if (variable !== undefined) assert.ok(row.includes(`\`${variable}\``), `${variable} is missing`);
   }
 });

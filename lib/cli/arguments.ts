@@ -1,6 +1,7 @@
 import type { Option } from "commander";
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+import { VALUE_SPELLINGS, refuseContradictions, spellingOf } from "./spellings.ts";
+import type { Meant } from "./spellings.ts";
 
 /** What the first word may be; any other one begins a command line for `serve`. */
 const FIRST = new Set(["serve", "build", "help", "--help", "-h", "--version", "-V"]);
@@ -13,19 +14,78 @@ export function withCommand(argv: readonly string[]): string[] {
   return FIRST.has(argv[0] ?? "") ? [...argv] : ["serve", ...argv];
 }
 
+/** One option of a command line, and how many words it takes up. */
+interface Taken {
+  readonly words: readonly string[];
+  readonly used: number;
+  readonly meant?: Meant;
+}
+
 /**
- * Turns `-e NAME VALUE` into `-e NAME=VALUE`, as older proxies take it. Leaves everything from the server's own
- * command on alone: its `-e` is none of ours.
+ * The options of `serve` in our own words: what other proxies call them, and `-e NAME VALUE` for `-e NAME=VALUE`.
+ * Leaves everything from the server's own command on alone: its `-e` is none of ours.
+ * @throws ConfigurationError for an option that stands there in two spellings, with different values
  */
-export function joinEnvPairs(argv: readonly string[], options: readonly Option[]): string[] {
-  const [first, second, third] = argv;
-  if (first === undefined || first === "--") return [...argv];
-  if (!first.startsWith("-"))
-    return first === "serve" ? [first, ...joinEnvPairs(argv.slice(1), options)] : [...argv];
-  const takesValue = options.some((option) => [option.short, option.long].includes(first) && option.required);
-  if (!takesValue || second === undefined) return [first, ...joinEnvPairs(argv.slice(1), options)];
-  const isPair = ["-e", "--env"].includes(first) && NAME.test(second) && third?.startsWith("--") === false;
-  return isPair
-    ? [first, `${second}=${third}`, ...joinEnvPairs(argv.slice(3), options)]
-    : [first, second, ...joinEnvPairs(argv.slice(2), options)];
+export function inOurWords(argv: readonly string[], options: readonly Option[]): string[] {
+  const first = argv[0] === "serve" ? 1 : 0;
+  const all: Taken[] = [];
+  let at = first;
+  while (isOption(argv[at])) {
+    const taken = take(argv.slice(at), options);
+    all.push(taken);
+    at += taken.used;
+  }
+  refuseContradictions(all.flatMap(({ meant }) => meant ?? []));
+  return [...argv.slice(0, first), ...all.flatMap(({ words }) => words), ...argv.slice(at)];
+}
+
+function isOption(word: string | undefined): boolean {
+  return word !== undefined && /^-./.test(word) && word !== "--";
+}
+
+function take(words: readonly string[], options: readonly Option[]): Taken {
+  const [word = "", next] = words;
+  const [, written = word, inline] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+  const [, name = "", fixed] = /^([^=]*)(?:=(.*))?$/s.exec(spellingOf(written)?.means ?? written) ?? [];
+  if (name === "") return { words: [], used: 1 };
+  if (fixed !== undefined) return taken(written, name, fixed, true, 1);
+  const option = options.find(({ short, long }) => name === short || name === long);
+  if (!option?.required) return { words: [word], used: 1 };
+  const pair = inline === undefined ? pairAt(name, words) : undefined;
+  if (pair !== undefined) return { words: [name, pair], used: 3 };
+  if (inline === undefined && next === undefined) return { words: [name], used: 1 };
+  if (option.parseArg) return repeated(written, name, inline, words);
+  const value = VALUE_SPELLINGS[name]?.[inline ?? next ?? ""] ?? inline ?? next ?? "";
+  return taken(written, name, value, inline !== undefined, inline === undefined ? 2 : 1);
+}
+
+function taken(written: string, option: string, value: string, isInline: boolean, used: number): Taken {
+  const words = isInline ? [`${option}=${value}`] : [option, value];
+  return { words, used, meant: { written, option, value } };
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** The value of an option whose name and value are two words, if they are. */
+function pairAt(option: string, [, name = "", value]: readonly string[]): string | undefined {
+  if (value === undefined) return undefined;
+  const isVariable = ["-e", "--env"].includes(option) && NAME.test(name) && !value.startsWith("--");
+  const isServer = option === "--named-server" && !name.includes("=");
+  return isVariable || isServer ? `${name}=${value}` : undefined;
+}
+
+const ORIGIN = /^(?:\*|null|[a-z][a-z\d+.-]*:\/\/.*)$/i;
+
+/** Options that may be there several times do not contradict each other. `--allow-origin` takes all that follow it. */
+function repeated(
+  written: string,
+  option: string,
+  inline: string | undefined,
+  words: readonly string[],
+): Taken {
+  if (inline !== undefined) return { words: [`${option}=${inline}`], used: 1 };
+  const more = written === "--allow-origin" ? words.slice(2) : [];
+  const end = more.findIndex((word) => !ORIGIN.test(word));
+  const used = 2 + (end === -1 ? more.length : end);
+  return { words: words.slice(1, used).flatMap((value) => [option, value]), used };
 }

@@ -3,7 +3,7 @@ import { Command } from "commander";
 
 import { ConfigurationError } from "../configuration/error.ts";
 import { MAYFLY } from "../version.ts";
-import { joinEnvPairs, withCommand } from "./arguments.ts";
+import { inOurWords, withCommand } from "./arguments.ts";
 import { buildCommand } from "./build.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -17,14 +17,19 @@ const program = new Command("mayfly")
   .version(MAYFLY.version)
   .enablePositionalOptions()
   .addCommand(serve)
-  .addCommand(build);
+  .addCommand(build)
+  .addHelpText(
+    "after",
+    () =>
+      `\nWithout a command, or with the command line of a server, it is serve:\n\n${serve.helpInformation()}`,
+  );
 
 for (const command of [program, serve, build]) {
   command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE));
 }
 
 try {
-  await program.parseAsync(joinEnvPairs(withCommand(process.argv.slice(2)), serve.options), { from: "user" });
+  await program.parseAsync(inOurWords(withCommand(process.argv.slice(2)), serve.options), { from: "user" });
 } catch (error) {
   console.error(`mayfly: ${(error as Error).message}`);
   process.exitCode = error instanceof ConfigurationError ? USAGE : 1;

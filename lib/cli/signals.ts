@@ -5,7 +5,7 @@ import type { RunningServer } from "../adapters/node.ts";
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /** The first signal finishes what is running and exits with 0; the second one ends everything at once. */
-export function stopOnSignals(server: RunningServer): void {
+export function stopOnSignals(server: Pick<RunningServer, "close" | "kill">): void {
   // Also after a crash of ours: a dying host takes its process groups along.
   process.once("exit", () => server.kill());
   let stopping = false;

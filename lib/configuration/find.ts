@@ -11,23 +11,38 @@ export interface FoundConfig extends McpConfig {
   readonly baseDirectory: string;
 }
 
+/** A configuration file. */
+export interface ConfigFile {
+  readonly path: string;
+  /** What it is called in errors. */
+  readonly name: string;
+}
+
 /**
  * Reads the configuration: the file if one is named, else `MCP_SERVER_CONFIG`, else `MCP_CONFIG`, else `./mcp.json`.
  * @returns undefined if there is none of them
  * @throws ConfigurationError
  */
 export function findConfig(variables: Variables, file?: string): FoundConfig | undefined {
-  const { MCP_SERVER_CONFIG: text, MCP_CONFIG: named } = variables;
-  if (file === undefined && text !== undefined && text.trim() !== "") {
-    return { ...parseMcpServerConfig(text, variables), baseDirectory: process.cwd() };
-  }
-  const chosen = file ?? (named || undefined);
-  if (chosen !== undefined) return readConfig(resolve(chosen), chosen, variables);
-  const usual = join(process.cwd(), "mcp.json");
-  return existsSync(usual) ? readConfig(usual, "mcp.json", variables) : undefined;
+  const { MCP_SERVER_CONFIG: text } = variables;
+  const found = findConfigFile(variables, file);
+  if (found) return readConfig(found, variables);
+  if (text === undefined || text.trim() === "") return undefined;
+  return { ...parseMcpServerConfig(text, variables), baseDirectory: process.cwd() };
 }
 
-function readConfig(path: string, name: string, variables: Variables): FoundConfig {
+/** The file that {@link findConfig} reads; undefined if it reads none. */
+export function findConfigFile(variables: Variables, file?: string): ConfigFile | undefined {
+  const { MCP_SERVER_CONFIG: text = "", MCP_CONFIG: named } = variables;
+  if (file === undefined && text.trim() !== "") return undefined;
+  const chosen = file ?? (named || undefined);
+  if (chosen !== undefined) return { path: resolve(chosen), name: chosen };
+  const usual = join(process.cwd(), "mcp.json");
+  return existsSync(usual) ? { path: usual, name: "mcp.json" } : undefined;
+}
+
+/** @throws ConfigurationError, also for a file that cannot be read */
+export function readConfig({ path, name }: ConfigFile, variables: Variables): FoundConfig {
   return { ...parseMcpJson(read(path, name), name, variables), baseDirectory: dirname(path) };
 }
 

@@ -65,9 +65,12 @@ const SERVER = {
   notYet: ["envFrom"],
 };
 
+/** What a server may be called: it stands in paths. */
+export const SERVER_NAME = /^[\w.-]+$/;
+
 const FILE_KEYS = {
   mcpServers: z.record(
-    z.string().check(z.regex(/^[\w.-]+$/, "expected a name of letters, digits, '.', '_' and '-'")),
+    z.string().check(z.regex(SERVER_NAME, "expected a name of letters, digits, '.', '_' and '-'")),
     z.unknown(),
   ),
   default: z.optional(z.string()),

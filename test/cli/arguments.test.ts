@@ -3,7 +3,9 @@ import { describe, test } from "node:test";
 
 import { Option } from "commander";
 
-import { joinEnvPairs } from "../../lib/cli/arguments.ts";
+import { inOurWords } from "../../lib/cli/arguments.ts";
+import { commanderOption, SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
+import { SPELLINGS } from "../../lib/cli/spellings.ts";
 
 const OPTIONS = [
   new Option("-e, --env <NAME=VALUE>"),
@@ -38,6 +40,90 @@ describe("the pairs of -e", () => {
     ["are not looked for in a value", ["--port", "-e", "A", "1"], ["--port", "-e", "A", "1"]],
   ];
   for (const [what, argv, joined] of rows) {
-    test(what, () => assert.deepEqual(joinEnvPairs(argv, OPTIONS), joined));
+    test(what, () => assert.deepEqual(inOurWords(argv, OPTIONS), joined));
   }
+});
+
+const SERVE = SERVE_OPTIONS.map((option) => commanderOption(option));
+
+describe("what other proxies call an option is put in our words", () => {
+  const rows: readonly (readonly [theirs: string, ours: string])[] = [
+    ["--apiKey k --port 1 node --apiKey x", "--auth-key k --port 1 node --apiKey x"],
+    ["serve --api-key k -- node", "serve --auth-key k -- node"],
+    ["--apiKey=a=b node", "--auth-key=a=b node"],
+    ["--sseEndpoint /s --streamEndpoint /m", "--sse-path /s --mcp-path /m"],
+    ["--requestTimeout 1 --connectionTimeout 2", "--request-timeout 1 --start-timeout 2"],
+    ["--gracefulShutdownTimeout 3 --maxBodySize 4", "--shutdown-timeout 3 --max-body 4"],
+    ["--sslCert a --sslKey b --sslCa c", "--ssl-cert a --ssl-key b --ssl-ca c"],
+    ["--upstreamProtocol modern --server stream", "--era modern --server mcp"],
+    ["--server=stream", "--server=mcp"],
+    ["--sse-port=1 --sse-host h", "--port=1 --host h"],
+    ["--stateless node --stateless", "--sessions=none node --stateless"],
+    ["--no-stateless --no-debug --shell a", "--sessions=shared --shell a"],
+    ["--pass-environment --debug a", "--pass-env=* --debug a"],
+    ["--no-pass-environment a", "--pass-env= a"],
+    ["--log-level WARNING a", "--log-level warn a"],
+    ["--named-server-config f.json", "--config f.json"],
+    ["--allow-origin * node a", "--cors-origin * node a"],
+    ["--allow-origin=* https://x", "--cors-origin=* https://x"],
+    [
+      "--allow-origin https://a http://b null node c",
+      "--cors-origin https://a --cors-origin http://b --cors-origin null node c",
+    ],
+    ["--allow-origin * --port 1", "--cors-origin * --port 1"],
+    ["--cors-origin https://a https://b", "--cors-origin https://a https://b"],
+    ["--expose-header A --expose-header B", "--expose-header A --expose-header B"],
+    ["-e A 1 --named-server n l --debug", "-e A=1 --named-server n=l --debug"],
+    ["--named-server n=l node", "--named-server n=l node"],
+    ["--apiKey", "--auth-key"],
+    ["build --apiKey", "build --apiKey"],
+    ["--unknown --apiKey k", "--unknown --auth-key k"],
+    ["- --apiKey k", "- --apiKey k"],
+  ];
+  for (const [theirs, ours] of rows) {
+    test(theirs, () => assert.deepEqual(inOurWords(theirs.split(" "), SERVE), ours.split(" ")));
+  }
+
+  test("a command line of several words stays one", () => {
+    const argv = ["--named-server", "one", "node 'a b.js' -e", "--", "node"];
+    assert.deepEqual(inOurWords(argv, SERVE), ["--named-server", "one=node 'a b.js' -e", "--", "node"]);
+  });
+
+  test("every spelling means an option of ours", () => {
+    const known = new Set(SERVE.map(({ long }) => long));
+    const meant = SPELLINGS.map(({ means }) => means.replace(/=.*$/, "")).filter((name) => name !== "");
+    for (const name of meant) assert.ok(known.has(name), name);
+    for (const { written } of SPELLINGS) assert.ok(!known.has(written), `${written} is ours`);
+  });
+});
+
+describe("an option in two spellings", () => {
+  const refused: readonly (readonly [argv: string, both: RegExp])[] = [
+    [
+      "--apiKey secret-1 --auth-key secret-2",
+      /^--apiKey and --auth-key are the same option, with different values$/,
+    ],
+    ["--auth-key secret-1 --port 1 --apiKey=secret-2", /^--auth-key and --apiKey /],
+    ["--api-key secret-1 --apiKey secret-2", /^--api-key and --apiKey /],
+    ["--stateless --sessions shared", /^--stateless and --sessions /],
+    ["--stateless --no-stateless", /^--stateless and --no-stateless /],
+    ["--pass-environment --pass-env A", /^--pass-environment and --pass-env /],
+    ["--port 1 --sse-port 2", /^--port and --sse-port /],
+  ];
+  for (const [argv, message] of refused) {
+    test(`is refused where they differ: ${argv}`, () => {
+      assert.throws(() => inOurWords(argv.split(" "), SERVE), { name: "ConfigurationError", message });
+    });
+  }
+
+  test("may say the same twice, and one spelling may be repeated", () => {
+    for (const argv of ["--port 1 --sse-port 1", "--stateless --sessions none", "--port 1 --port 2"]) {
+      assert.doesNotThrow(() => inOurWords(argv.split(" "), SERVE));
+    }
+  });
+
+  test("adds up where the option may be repeated", () => {
+    const argv = "--allow-origin https://a --cors-origin https://b".split(" ");
+    assert.deepEqual(inOurWords(argv, SERVE), ["--cors-origin", "https://a", "--cors-origin", "https://b"]);
+  });
 });

@@ -1,0 +1,43 @@
+import { createLogger } from "../adapters/log.ts";
+import type { ServeOptions } from "../adapters/node.ts";
+import { ConfigurationError } from "../configuration/error.ts";
+import type { FoundConfig } from "../configuration/find.ts";
+import { TRANSPORTS } from "../configuration/options.ts";
+import type { Settings } from "./serve-options.ts";
+
+/** What the adapter is started with. @throws ConfigurationError for settings that do not go together */
+export function adapterOptions(config: FoundConfig, settings: Settings): ServeOptions {
+  const { config: _file, shell: _shell, namedServers: _named, shutdownTimeoutMs: _grace, ...rest } = settings;
+  const { logLevel = "info", transport, endpoint: _endpoint, tls, cors, ...options } = rest;
+  const { allowedHosts = [], ...others } = options;
+  const paths = pathsOf(settings);
+  return {
+    ...config,
+    ...others,
+    ...(allowedHosts.length > 0 && { allowedHosts }),
+    ...(paths && { paths }),
+    ...(tls && { tls: completeTls(tls) }),
+    ...(cors && { cors: { origins: [], ...cors } }),
+    transports: transport === undefined ? TRANSPORTS : [transport],
+    logger: createLogger(logLevel),
+    logMessages: logLevel === "debug",
+  };
+}
+
+function pathsOf({ paths, transport, endpoint }: Settings): ServeOptions["paths"] {
+  if (endpoint === undefined) return paths;
+  if (transport === undefined) throw new ConfigurationError("--endpoint: name its transport with --server");
+  const named = paths?.[transport];
+  if (named !== undefined && named !== endpoint) {
+    throw new ConfigurationError(
+      `--endpoint and --${transport}-path are the same option, with different values`,
+    );
+  }
+  return { ...paths, [transport]: endpoint };
+}
+
+function completeTls({ cert, key, ca }: Settings["tls"] & {}): ServeOptions["tls"] & {} {
+  if (cert === undefined) throw new ConfigurationError("--ssl-cert: HTTPS needs a certificate");
+  if (key === undefined) throw new ConfigurationError("--ssl-key: HTTPS needs a private key");
+  return { cert, key, ...(ca !== undefined && { ca }) };
+}

@@ -1,0 +1,70 @@
+import { isDeepStrictEqual } from "node:util";
+
+import { ConfigurationError } from "../configuration/error.ts";
+import type { McpConfig } from "../configuration/options.ts";
+import type { Logger } from "../logger.ts";
+import type { Reading } from "./watch.ts";
+
+/**
+ * Takes readings of a configuration over into a handler that runs. One that cannot work is reported and changes nothing.
+ * What is logged are names: a configuration holds keys.
+ * @param current what the handler has now
+ * @param file what the file is called
+ */
+export function followConfig(
+  current: McpConfig,
+  file: string,
+  handler: { readonly reconfigure: (config: McpConfig) => void },
+  logger: Logger,
+): (reading: Reading<McpConfig>) => void {
+  let [now, wasRefused] = [current, false];
+  const take = (config: McpConfig): void => {
+    handler.reconfigure(config);
+    const changes = changesBetween(now, config);
+    if (wasRefused || Object.keys(changes).length > 0) {
+      logger.info({ file, ...changes }, "The configuration has been taken over");
+    }
+    [now, wasRefused] = [config, false];
+  };
+  return (reading) => {
+    try {
+      if ("error" in reading) throw reading.error;
+      take(reading.content);
+    } catch (error) {
+      wasRefused = true;
+      logger.error(
+        { file, reason: reasonOf(error) },
+        "The configuration is not taken over: the one before stays",
+      );
+    }
+  };
+}
+
+/** Anything but a ConfigurationError is a fault of ours, and its stack tells where. */
+function reasonOf(error: unknown): unknown {
+  if (error instanceof ConfigurationError) return error.message;
+  return error instanceof Error ? error.stack : String(error);
+}
+
+interface Changes {
+  readonly added?: readonly string[];
+  readonly changed?: readonly string[];
+  readonly removed?: readonly string[];
+  /** The server on the bare path; null: none. */
+  readonly default?: string | null;
+}
+
+function changesBetween(from: McpConfig, to: McpConfig): Changes {
+  const [before, after] = [new Map(Object.entries(from.mcpServers)), new Map(Object.entries(to.mcpServers))];
+  const lists = {
+    added: [...after.keys()].filter((name) => !before.has(name)),
+    changed: [...after].flatMap(([name, server]) =>
+      before.has(name) && !isDeepStrictEqual(before.get(name), server) ? [name] : [],
+    ),
+    removed: [...before.keys()].filter((name) => !after.has(name)),
+  };
+  return {
+    ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
+    ...(from.default !== to.default && { default: to.default ?? null }),
+  };
+}

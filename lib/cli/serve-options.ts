@@ -1,0 +1,335 @@
+import { Option } from "commander";
+
+import type { ServeOptions } from "../adapters/node.ts";
+import { ConfigurationError } from "../configuration/error.ts";
+import { INPUT_MODES, PARAM_HEADERS, SESSION_MODES, TRANSPORTS } from "../configuration/options.ts";
+import type { CorsOptions, ServerConfig, Transport } from "../configuration/options.ts";
+import { list, oneOf, toLogLevel, toolFilter, truth, wholeNumber } from "../configuration/values.ts";
+import { EXPOSED } from "../cors.ts";
+import { ERA_SETTINGS } from "../exchange/era-memory.ts";
+import type { LogLevel } from "../logger.ts";
+import { readNamedServer, readVariable } from "./pairs.ts";
+import { readFileFor } from "./option-file.ts";
+
+/** What the options ask for, together: those of the adapter, and what the command does with them. */
+export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
+  readonly cors?: Partial<CorsOptions>;
+  readonly tls?: Partial<ServeOptions["tls"]>;
+  readonly config?: string;
+  readonly shell?: boolean;
+  readonly namedServers?: Readonly<Record<string, ServerConfig>>;
+  readonly transport?: Transport;
+  readonly endpoint?: string;
+  readonly shutdownTimeoutMs?: number;
+  readonly logLevel?: LogLevel;
+}
+
+/** One option of `mayfly serve`: all that is said of it stands here. */
+export interface ServeOption {
+  /** As commander writes it. */
+  readonly flags: string;
+  /** The environment variable that stands for it. */
+  readonly variable?: string;
+  readonly meaning: string;
+  /** What is shown as its default; the default itself stands where it is used. */
+  readonly otherwise?: string;
+  /** Given several times: one list of all, or read each for itself. Otherwise the last one counts. */
+  readonly repeats?: "list" | "each";
+  /** Left out of the help: an accepted spelling of other proxies that has none of ours. */
+  readonly hidden?: true;
+  /** Reads its value. The name is that of the option or of the variable, for errors. */
+  readonly read?: (text: string, name: string) => Settings;
+  /** The same, for what is set in every server, over what the file says. */
+  readonly readForServers?: (text: string, name: string) => Partial<ServerConfig>;
+}
+
+/** In the order of the help. An option that is read later wins over those that set the same. */
+export const SERVE_OPTIONS: readonly ServeOption[] = [
+  {
+    flags: "--config <file>",
+    variable: "MCP_CONFIG",
+    otherwise: "./mcp.json if present",
+    meaning: "configuration file; followed while serving",
+    read: (config) => ({ config }),
+  },
+  {
+    flags: "--port <number>",
+    variable: "PORT",
+    otherwise: "8000",
+    meaning: "0 picks a free one",
+    read: (text, name) => ({ port: wholeNumber(text, name, 0, 65_535) }),
+  },
+  {
+    flags: "--host <address>",
+    variable: "HOST",
+    otherwise: "127.0.0.1",
+    meaning: "address to listen on",
+    read: (host) => ({ host }),
+  },
+  {
+    flags: "-e, --env <NAME=VALUE>",
+    repeats: "each",
+    meaning: "variable of the server; repeatable",
+    readForServers: (pair, name) => ({ env: readVariable(pair, name) }),
+  },
+  {
+    flags: "--named-server <NAME=COMMAND>",
+    repeats: "each",
+    hidden: true,
+    meaning: "a server more",
+    read: (pair, name) => ({ namedServers: readNamedServer(pair, name) }),
+  },
+  {
+    flags: "--pass-env <names>",
+    variable: "PASS_ENV",
+    otherwise: "none",
+    meaning: "own variables that servers inherit: names, PREFIX_*, *",
+    read: (text) => ({ passEnv: list(text) }),
+  },
+  {
+    flags: "--allow-env <names>",
+    variable: "ALLOW_ENV",
+    otherwise: "none",
+    meaning: "variables that a URL may set: names, PREFIX_*, *",
+    read: (text) => ({ allowEnv: list(text) }),
+  },
+  {
+    flags: "--allow-tools <names>",
+    otherwise: "all",
+    meaning: "the only tools that callers see; * for any characters",
+    readForServers: (text) => ({ tools: toolFilter(text, undefined) }),
+  },
+  {
+    flags: "--deny-tools <names>",
+    otherwise: "none",
+    meaning: "tools that no caller sees; * for any characters",
+    readForServers: (text) => ({ tools: toolFilter(undefined, text) }),
+  },
+  {
+    flags: "--cwd <folder>",
+    otherwise: "folder of the file, or .",
+    meaning: "working directory of the server",
+    readForServers: (cwd) => ({ cwd }),
+  },
+  { flags: "--shell", meaning: "run the command through your shell", read: () => ({ shell: true }) },
+  {
+    flags: "--era <era>",
+    otherwise: "auto",
+    meaning: "of the server: auto, legacy, modern, dual",
+    readForServers: (text, name) => ({ era: oneOf(text, name, ERA_SETTINGS) }),
+  },
+  {
+    flags: "--input-mode <mode>",
+    variable: "INPUT_MODE",
+    otherwise: "refuse",
+    meaning: "for questions of the server: refuse, rerun, hold",
+    readForServers: (text, name) => ({ inputMode: oneOf(text, name, INPUT_MODES) }),
+  },
+  {
+    flags: "--state-secret <texts>",
+    variable: "STATE_SECRET",
+    otherwise: "none",
+    meaning: "for rerun: 32 characters or more, separated by commas",
+    read: (text) => ({ stateSecrets: list(text) }),
+  },
+  {
+    flags: "--param-headers <when>",
+    otherwise: "auto",
+    meaning: "compare Mcp-Param headers: auto, always, off",
+    read: (text, name) => ({ paramHeaders: oneOf(text, name, PARAM_HEADERS) }),
+  },
+  {
+    flags: "--server <transport>",
+    otherwise: "both",
+    meaning: "serve only streamable HTTP (mcp) or HTTP+SSE (sse)",
+    read: (text, name) => ({ transport: oneOf(text, name, TRANSPORTS) }),
+  },
+  {
+    flags: "--mcp-path <path>",
+    otherwise: "/mcp",
+    meaning: "of streamable HTTP",
+    read: (mcp) => ({ paths: { mcp } }),
+  },
+  {
+    flags: "--sse-path <path>",
+    otherwise: "/sse",
+    meaning: "of HTTP+SSE",
+    read: (sse) => ({ paths: { sse } }),
+  },
+  {
+    flags: "--messages-path <path>",
+    otherwise: "/messages",
+    meaning: "where clients of HTTP+SSE post",
+    read: (messages) => ({ paths: { messages } }),
+  },
+  {
+    flags: "--endpoint <path>",
+    meaning: "path of the transport that --server chose",
+    read: (endpoint) => ({ endpoint }),
+  },
+  {
+    flags: "--sessions <mode>",
+    otherwise: "none",
+    meaning: "of streamable HTTP: none, shared, independent",
+    read: (text, name) => ({ sessions: oneOf(text, name, SESSION_MODES) }),
+  },
+  {
+    flags: "--shared-session <true|false>",
+    variable: "SHARED_SESSION",
+    otherwise: "true",
+    meaning: "one process for all clients of HTTP+SSE, or one each",
+    read: (text, name) => ({ sharedSession: truth(text, name) }),
+  },
+  {
+    flags: "--session-idle <ms>",
+    variable: "SESSION_IDLE",
+    otherwise: "300000",
+    meaning: "an unused session ends after that",
+    read: (text, name) => ({ sessionIdleMs: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--heartbeat <ms>",
+    otherwise: "30000",
+    meaning: "between comments on idle streams of HTTP+SSE",
+    read: (text, name) => ({ heartbeatMs: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--auth-key <keys>",
+    variable: "AUTH_KEY",
+    otherwise: "none",
+    meaning: "keys that open the door, separated by commas",
+    read: (text) => ({ authKeys: list(text) }),
+  },
+  {
+    flags: "--allow-anonymous",
+    variable: "ALLOW_ANONYMOUS",
+    otherwise: "off",
+    meaning: "let everybody in",
+    read: (text, name) => ({ allowAnonymous: truth(text, name) }),
+  },
+  {
+    flags: "--allowed-hosts <names>",
+    variable: "ALLOWED_HOSTS",
+    otherwise: "local names when local",
+    meaning: "Host headers that are let in",
+    read: (text) => ({ allowedHosts: list(text) }),
+  },
+  {
+    flags: "--cors-origin <origins>",
+    variable: "CORS_ORIGIN",
+    otherwise: "none",
+    repeats: "list",
+    meaning: "browser origins that may call",
+    read: (text) => ({ cors: { origins: list(text) } }),
+  },
+  {
+    flags: "--cors-credentials",
+    otherwise: "off",
+    meaning: "browsers may send cookies and the like",
+    read: () => ({ cors: { credentials: true } }),
+  },
+  {
+    flags: "--expose-header <names>",
+    otherwise: "none",
+    repeats: "list",
+    meaning: "response headers that pages may read, beside those of MCP",
+    // A page that cannot read the headers of MCP could not speak it.
+    read: (text) => ({ cors: { exposedHeaders: [...EXPOSED, ...list(text)] } }),
+  },
+  {
+    flags: "--cors-max-age <seconds>",
+    otherwise: "86400",
+    meaning: "how long browsers keep the answer to OPTIONS",
+    read: (text, name) => ({ cors: { maxAgeSeconds: wholeNumber(text, name, 0) } }),
+  },
+  {
+    flags: "--ssl-cert <file>",
+    meaning: "HTTPS: certificates in PEM",
+    read: (file, name) => ({ tls: { cert: readFileFor(name, file) } }),
+  },
+  {
+    flags: "--ssl-key <file>",
+    meaning: "HTTPS: private key in PEM",
+    read: (file, name) => ({ tls: { key: readFileFor(name, file) } }),
+  },
+  {
+    flags: "--ssl-ca <file>",
+    meaning: "HTTPS: authorities in PEM",
+    read: (file, name) => ({ tls: { ca: readFileFor(name, file) } }),
+  },
+  {
+    flags: "--start-timeout <ms>",
+    otherwise: "30000",
+    meaning: "for the handshake",
+    readForServers: (text, name) => ({ startTimeoutMs: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--request-timeout <ms>",
+    otherwise: "60000",
+    meaning: "for the request",
+    readForServers: (text, name) => ({ requestTimeoutMs: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--shutdown-timeout <ms>",
+    otherwise: "10000",
+    meaning: "for what runs when it is told to stop",
+    read: (text, name) => ({ shutdownTimeoutMs: wholeNumber(text, name, 0) }),
+  },
+  {
+    flags: "--max-processes <n>",
+    variable: "MAX_PROCESSES",
+    otherwise: "8 per core, 128 MiB each",
+    meaning: "processes alive at once",
+    read: (text, name) => ({ maxProcesses: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--max-body <bytes>",
+    otherwise: "4 MiB",
+    meaning: "of a request",
+    read: (text, name) => ({ maxBodyBytes: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--max-message <bytes>",
+    otherwise: "64 MiB",
+    meaning: "of one line from the server",
+    read: (text, name) => ({ maxMessageBytes: wholeNumber(text, name) }),
+  },
+  {
+    flags: "--spares <n>",
+    variable: "SPARES",
+    otherwise: "0",
+    meaning: "processes started ahead; this version supports 0",
+    read: noSpares,
+  },
+  {
+    flags: "--log-level <level>",
+    variable: "LOG_LEVEL",
+    otherwise: "info",
+    meaning: "debug, info, warn, error or silent",
+    read: (text, name) => ({ logLevel: toLogLevel(text, name) }),
+  },
+  { flags: "--debug", meaning: "the same as --log-level debug", read: () => ({ logLevel: "debug" }) },
+];
+
+function noSpares(text: string, name: string): Settings {
+  if (text === "0") return {};
+  throw new ConfigurationError(`${name}: this version supports 0`);
+}
+
+/** The option as commander knows it. */
+export function commanderOption({
+  flags,
+  variable,
+  otherwise,
+  meaning,
+  repeats,
+  hidden,
+}: ServeOption): Option {
+  const notes = [
+    ...(variable === undefined ? [] : [`env: ${variable}`]),
+    ...(otherwise === undefined ? [] : [`default: ${otherwise}`]),
+  ];
+  const option = new Option(flags, notes.length === 0 ? meaning : `${meaning} (${notes.join("; ")})`);
+  if (repeats) option.argParser<readonly string[] | undefined>((text, before) => [...(before ?? []), text]);
+  return option.hideHelp(hidden ?? false);
+}

@@ -1,0 +1,65 @@
+import type { ServerConfig } from "../configuration/options.ts";
+import type { Variables } from "../configuration/expand.ts";
+import { isObject } from "../jsonrpc.ts";
+import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
+import type { ServeOption, Settings } from "./serve-options.ts";
+
+/** Option values as commander gives them. */
+export type Flags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+/** All that the options and the environment ask for. */
+export interface Asked {
+  readonly settings: Settings;
+  /** What every server gets, over what the file says of it. */
+  readonly forServers: Partial<ServerConfig>;
+}
+
+/**
+ * Reads what was asked for. An option wins over the environment.
+ * @throws ConfigurationError that names the option, or the variable
+ */
+export function readSettings(flags: Flags, variables: Variables): Asked {
+  let asked: Asked = { settings: {}, forServers: {} };
+  for (const option of SERVE_OPTIONS) {
+    for (const { text, name } of given(option, flags, variables)) {
+      asked = {
+        settings: over(asked.settings, option.read?.(text, name)),
+        forServers: over(asked.forServers, option.readForServers?.(text, name)),
+      };
+    }
+  }
+  return asked;
+}
+
+interface Given {
+  readonly text: string;
+  /** What the user wrote it under. */
+  readonly name: string;
+}
+
+function given(option: ServeOption, flags: Flags, variables: Variables): Given[] {
+  const written = commanderOption(option);
+  const value = flags[written.attributeName()];
+  const name = written.long ?? option.flags;
+  if (value === undefined) return givenByVariable(option, variables);
+  if (typeof value !== "object") return [{ text: String(value), name }];
+  return option.repeats === "list"
+    ? [{ text: value.join(","), name }]
+    : value.map((text) => ({ text, name }));
+}
+
+/** An empty variable counts as none: that is how one is left out in a compose file. */
+function givenByVariable({ variable: name }: ServeOption, variables: Variables): Given[] {
+  const text = name && variables[name];
+  return name && text ? [{ text, name }] : [];
+}
+
+/** The first with what the second says in its place; of objects, member by member. */
+export function over<Value extends object>(below: Value, above: Value | undefined): Value {
+  const all = { ...below } as Record<string, unknown>;
+  for (const [key, value] of Object.entries(above ?? {})) {
+    const before = all[key];
+    all[key] = isObject(before) && isObject(value) ? { ...before, ...value } : value;
+  }
+  return all as Value;
+}
