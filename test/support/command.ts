@@ -68,7 +68,7 @@ export async function startServing(
     const find = (): string | undefined => pattern.exec(command.stdout())?.[1];
     return until(find, { withinMs: WAIT_MS, label });
   };
-  const url = await printed(/^Mayfly listens on (http:\/\/[^/\s]+)\/mcp(?:\/\S+)?$/m);
+  const url = await printed(/^Mayfly listens on (https?:\/\/[^/\s]+)\/\S*$/m);
   return { ...command, url, example: () => printed(/^Try it:\n\n(curl .*)\n/m) };
 }
 
