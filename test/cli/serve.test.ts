@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 
 import { runCommand, startServing } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
+import { readEvents } from "../support/event-stream.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { fixture, testToken } from "../support/fixture.ts";
 import { modernCall } from "../support/modern.ts";
@@ -241,6 +242,57 @@ test("a server that cannot run does not stop the others, and its reason is in th
   await until(() => stderr().includes("cannot go on"), { withinMs: WAIT_MS, label: stderr });
 });
 
+test("--shutdown-timeout says how long a call may still run when the command is told to stop", async (t) => {
+  const { command, args, token } = fixture("progress");
+  const words = ["--shutdown-timeout", "50", "--", command, ...args];
+  const { url, process, exit, example } = await startServing(t, words, { token });
+  await example();
+  const body = call("progress", { steps: 100, delayMs: 500 }, { meta: { progressToken: 1 } });
+  const response = await within(fetch(`${url}/mcp`, post(body)), WAIT_MS, "the first progress");
+  process.kill("SIGTERM");
+  assert.match(await within(response.text(), WAIT_MS, "the end of the call"), /"reason":"shutdown"/);
+  assert.equal((await exit()).code, 0);
+  await waitUntilGone(token, { withinMs: 0 });
+});
+
+test("--server sse serves HTTP+SSE alone, at the path of --endpoint", async (t) => {
+  const { command, args, token } = fixture("counter");
+  const words = [
+    "--server",
+    "sse",
+    "--endpoint",
+    "/events",
+    "--messages-path",
+    "/in",
+    "--",
+    command,
+    ...args,
+  ];
+  const { url, stdout } = await startServing(t, words, { token });
+  assert.ok(stdout().includes(`Mayfly listens on ${url}/events\n`));
+  const response = await within(fetch(`${url}/events`), WAIT_MS, "the event stream");
+  const frames = readEvents(response);
+  const first = await within(frames.next(), WAIT_MS, "the first event");
+  assert.match(first.value?.event ?? "", /^endpoint$/);
+  assert.match(first.value?.data ?? "", /^in\?session/);
+  await frames.return();
+  const { status } = await fetch(`${url}/mcp`, post(call("count")));
+  assert.equal(status, 404);
+});
+
+test("several servers on the command line have a path each, and the command the bare one", async (t) => {
+  const [counter, environment] = [fixture("counter"), fixture("environment")];
+  const line = [environment.command, ...environment.args].join(" ");
+  const words = ["--named-server", "second", line, "--", counter.command, ...counter.args];
+  const { url, stdout } = await startServing(t, words, { token: counter.token });
+  t.after(() => waitUntilGone(environment.token));
+  assert.equal(await toolText(`${url}/mcp`, "count"), "1");
+  assert.match(await toolText(`${url}/servers/second/mcp`, "environment"), /"env"/);
+  for (const path of ["/mcp", "/mcp/second", "/sse", "/sse/second"]) {
+    assert.ok(stdout().includes(`Mayfly listens on ${url}${path}\n`), path);
+  }
+});
+
 test("a port in use is an error that names it, with exit code 1", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -383,53 +435,63 @@ const SECRETS = {
   uri: "p4ss-in-uri",
 };
 
-test("the log has a JSON line for each request, and tells no secret", async (t) => {
-  const [echo, broken] = [fixture("echo"), fixture("crashes-at-start")];
-  const mcpServers = {
-    echo: { command: echo.command, args: echo.args, env: { OTHER_TOKEN: SECRETS.variable } },
-    broken: { command: broken.command, args: broken.args },
-  };
-  const file = await configFile(t, { mcpServers, default: "echo" });
-  const env = { AUTH_KEY: SECRETS.key };
-  const given = ["--debug", "-e", `SECRET_TOKEN=${SECRETS.given}`];
-  const { url, stderr, process, exit } = await startServing(t, [...given, "--config", file], {
-    env,
-    token: echo.token,
+/** What is asked of a server and answered is for the debug log to show. */
+const LEVELS = [
+  ["info", Object.values(SECRETS)],
+  ["debug", Object.values(SECRETS).filter((secret) => ![SECRETS.argument, SECRETS.uri].includes(secret))],
+] as const;
+
+for (const [level, secrets] of LEVELS)
+  test(`the log at the level ${level} has a JSON line for each request, and tells no secret`, async (t) => {
+    const [echo, broken] = [fixture("echo"), fixture("crashes-at-start")];
+    const mcpServers = {
+      echo: { command: echo.command, args: echo.args, env: { OTHER_TOKEN: SECRETS.variable } },
+      broken: { command: broken.command, args: broken.args },
+    };
+    const file = await configFile(t, { mcpServers, default: "echo" });
+    const env = { AUTH_KEY: SECRETS.key };
+    const given = ["--log-level", level, "-e", `SECRET_TOKEN=${SECRETS.given}`];
+    const { url, stderr, process, exit } = await startServing(t, [...given, "--config", file], {
+      env,
+      token: echo.token,
+    });
+    const keyed = `?auth_key=${SECRETS.key}`;
+    const secretHeader = { "x-secret": SECRETS.header };
+    const echoed = await ask(
+      `${url}/mcp${keyed}`,
+      call("echo", { password: SECRETS.argument }),
+      secretHeader,
+    );
+    assert.match(JSON.stringify(echoed.result), new RegExp(SECRETS.argument));
+    await ask(`${url}/mcp/echo${keyed}`, request("resources/read", { uri: `file:///${SECRETS.uri}` }));
+    assert.equal((await ask(`${url}/mcp/broken${keyed}`, call("any"))).error?.data?.reason, "exited");
+    await ask(`${url}/mcp?auth_key=${SECRETS.wrongKey}`, call("echo"));
+    await ask(`${url}/mcp${keyed}&TOKEN=${SECRETS.parameter}`, call("echo"));
+    await fetch(`${url}/mcp${keyed}`, post(`{"password": "${SECRETS.body}`)).then((response) =>
+      response.text(),
+    );
+    process.kill("SIGTERM");
+    await exit();
+    // The one line that is not of the log: it answers the signal.
+    const lines = stderr()
+      .trimEnd()
+      .split("\n")
+      .filter((line) => !line.startsWith("Finishing what runs;"));
+    const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const secret of secrets) assert.ok(!stderr().includes(secret), `the log tells ${secret}`);
+    const requests = entries.filter(({ msg }) => msg === "request");
+    const called = requests.find(({ tool }) => tool === "echo") ?? {};
+    const { level: number, time, durationMs, ...rest } = called;
+    assert.deepEqual([number, typeof time, typeof durationMs], [30, "number", "number"]);
+    assert.deepEqual(rest, {
+      msg: "request",
+      server: "echo",
+      method: "tools/call",
+      tool: "echo",
+      outcome: "ok",
+    });
+    assert.ok(requests.some(({ method }) => method === "resources/read"));
+    assert.ok(requests.some(({ server, outcome }) => server === "broken" && outcome === "exited"));
+    const failed = entries.find(({ reason }) => reason === "exited");
+    assert.match(String(failed?.["stderr"]), /SECRET_TOKEN is \*\*\*\ncannot go on/);
   });
-  const keyed = `?auth_key=${SECRETS.key}`;
-  const secretHeader = { "x-secret": SECRETS.header };
-  const echoed = await ask(`${url}/mcp${keyed}`, call("echo", { password: SECRETS.argument }), secretHeader);
-  assert.match(JSON.stringify(echoed.result), new RegExp(SECRETS.argument));
-  await ask(`${url}/mcp/echo${keyed}`, request("resources/read", { uri: `file:///${SECRETS.uri}` }));
-  assert.equal((await ask(`${url}/mcp/broken${keyed}`, call("any"))).error?.data?.reason, "exited");
-  await ask(`${url}/mcp?auth_key=${SECRETS.wrongKey}`, call("echo"));
-  await ask(`${url}/mcp${keyed}&TOKEN=${SECRETS.parameter}`, call("echo"));
-  await fetch(`${url}/mcp${keyed}`, post(`{"password": "${SECRETS.body}`)).then((response) =>
-    response.text(),
-  );
-  process.kill("SIGTERM");
-  await exit();
-  // The one line that is not of the log: it answers the signal.
-  const lines = stderr()
-    .trimEnd()
-    .split("\n")
-    .filter((line) => !line.startsWith("Finishing what runs;"));
-  const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-  for (const secret of Object.values(SECRETS))
-    assert.ok(!stderr().includes(secret), `the log tells ${secret}`);
-  const requests = entries.filter(({ msg }) => msg === "request");
-  const called = requests.find(({ tool }) => tool === "echo") ?? {};
-  const { level, time, durationMs, ...rest } = called;
-  assert.deepEqual([level, typeof time, typeof durationMs], [30, "number", "number"]);
-  assert.deepEqual(rest, {
-    msg: "request",
-    server: "echo",
-    method: "tools/call",
-    tool: "echo",
-    outcome: "ok",
-  });
-  assert.ok(requests.some(({ method }) => method === "resources/read"));
-  assert.ok(requests.some(({ server, outcome }) => server === "broken" && outcome === "exited"));
-  const failed = entries.find(({ reason }) => reason === "exited");
-  assert.match(String(failed?.["stderr"]), /SECRET_TOKEN is \*\*\*\ncannot go on/);
-});
