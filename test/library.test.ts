@@ -132,3 +132,15 @@ test("every example is among these", () => {
   const headings = ["createHandler", "serve", "toNodeHandler", "authenticate", "CORS", "TLS", "onMessage"];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });
+
+test("sessions are announced, with the transport that they use", async (t) => {
+  const { line } = await start(t, "onConnect");
+  const url = await line();
+  const stream = await within(fetch(`${url}/sse`), WAIT_MS, "a stream");
+  const [came, ...connected] = (await line()).split(" ");
+  await stream.body?.cancel();
+  const [left, ...disconnected] = (await line()).split(" ");
+  assert.deepEqual([came, left], ["came", "left"]);
+  assert.deepEqual(connected.slice(0, 2), ["sse", "anonymous"]);
+  assert.equal(connected[2], disconnected[1]);
+});
