@@ -1,13 +1,14 @@
 // What a request through Mayfly takes, next to starting the same server without it.
 // Usage: npm run bench -- [--rounds N] [--server name]
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem, type } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import type * as Environment from "../lib/environment.ts";
 import { direct, warm } from "./direct.ts";
 import { measureImports } from "./imports.ts";
+import { machineFacts } from "./machine.ts";
 import { benchServers } from "./servers.ts";
 import type { BenchServer } from "./servers.ts";
 import { alternated, median, quantile, table } from "./statistics.ts";
@@ -42,19 +43,6 @@ async function main(rounds: number, name: string | undefined): Promise<void> {
   console.log(`${rounds} rounds, sequential, in alternating order:\n\n${overheadTable(series)}\n`);
   const imports = await measureImports(IMPORT_ROUNDS, folder);
   console.log(`Medians of ${IMPORT_ROUNDS} fresh processes each, in alternating order:\n\n${imports}`);
-}
-
-function machineFacts(): string {
-  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB`;
-  const load = loadavg()[0]?.toFixed(1);
-  const facts = [
-    `Node ${process.version}`,
-    type(),
-    `${availableParallelism()} cores`,
-    cpus()[0]?.model,
-    memory,
-  ];
-  return `${facts.join(", ")}; load ${load} at the start`;
 }
 
 async function measure(

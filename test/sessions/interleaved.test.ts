@@ -25,18 +25,18 @@ type Connect = (t: TestContext, url: string) => Promise<Sender>;
 
 /** Everything comes on one stream, and is told apart by id and token. */
 const overSse: Connect = async (t, url) => {
-  const waiting = new Map<unknown, { readonly messages: Message[]; readonly answered: () => void }>();
+  const waiting = new Map<unknown, { readonly messages: Message[]; readonly resolve: () => void }>();
   const onMessage = (message: Message): void => {
     const entry = waiting.get(message.id ?? message.params?.["progressToken"]);
     entry?.messages.push(message);
-    if (isAnswer(message)) entry?.answered();
+    if (isAnswer(message)) entry?.resolve();
   };
   const client = await connectSse(t, url, { onMessage });
   await client.initialize();
   return {
     async run(id, value) {
       const messages: Message[] = [];
-      const answer = new Promise<void>((answered) => waiting.set(id, { messages, answered }));
+      const answer = new Promise<void>((resolve) => waiting.set(id, { messages, resolve }));
       await client.send(echo(id, value));
       await within(answer, WAIT_MS, `the answer to ${id}`);
       return messages;

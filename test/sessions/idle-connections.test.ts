@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { until } from "../support/deadline.ts";
+import { descriptorsOf } from "../support/processes.ts";
+import { serveSessions, textOf } from "../support/sessions.ts";
+import { connectSse } from "../support/sse-client.ts";
+import type { SseClient } from "../support/sse-client.ts";
+
+const WAIT_MS = 20_000;
+const CONNECTIONS = 200;
+const NO_PROC = descriptorsOf(process.pid) === undefined && "there is no /proc";
+
+// `npm run bench:sessions` measures more of them, and their memory.
+test(
+  `${CONNECTIONS} idle connections live on heartbeats, and leave no descriptor`,
+  { skip: NO_PROC },
+  async (t) => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    t.after(() => process.off("warning", warned));
+    const { url, pids } = await serveSessions(t, "remembers", { sharedSession: true, heartbeatMs: 200 });
+    const used = await connectSse(t, url);
+    assert.equal(textOf(await used.call("count")), "1");
+    const descriptors = (): number => descriptorsOf(process.pid) ?? 0;
+    const before = descriptors();
+
+    const all: SseClient[] = [];
+    while (all.length < CONNECTIONS) all.push(await connectSse(t, url));
+    // Both ends are in this process.
+    assert.ok(descriptors() >= before + 2 * CONNECTIONS);
+    const isAlive = (): boolean => all.every((client) => client.comments() >= 2);
+    await until(isAlive, { withinMs: WAIT_MS, label: "two heartbeats on each connection" });
+    for (const client of all) client.close();
+    // The used connection may have closed or opened one for its POST.
+    await until(() => descriptors() <= before + 1, {
+      withinMs: WAIT_MS,
+      label: () => `${descriptors()} descriptors are ${before} again`,
+    });
+    assert.equal(textOf(await used.call("count")), "2");
+    assert.equal(pids().length, 1);
+    assert.deepEqual(warnings.map(String), []);
+  },
+);
