@@ -13,7 +13,7 @@ const WAIT_MS = 60_000;
 /** Of both clients together. */
 const CALLS = 10_000;
 /** Calls of one client that have no answer yet: more wait for no process, but for the machine. */
-const IN_FLIGHT = 50;
+const IN_FLIGHT = 20;
 
 /** A client that sends a call and gives all that came of it. */
 interface Sender {
