@@ -108,10 +108,17 @@ function requestListener(
   return (incoming, outgoing) => void listener(incoming, outgoing);
 }
 
-/** Frames of an event stream are small and must not wait for more: Node's default for HTTP only. */
+/**
+ * Milliseconds for which an idle connection is kept. Balancers keep theirs for a minute, and would send a request on
+ * one that is just being closed.
+ */
+const KEEP_ALIVE_MS = 65_000;
+
 function createServer(listener: RequestListener, tls: TlsOptions | undefined): Server {
-  if (!tls) return createHttpServer(listener);
-  return createHttpsServer({ ...toServerOptions(tls), noDelay: true }, listener);
+  // Frames of an event stream are small and must not wait for more: Node's default for HTTP only.
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
+  if (!tls) return createHttpServer(options, listener);
+  return createHttpsServer({ ...toServerOptions(tls), ...options }, listener);
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

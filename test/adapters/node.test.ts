@@ -379,6 +379,12 @@ test("the Hosts that are configured replace the local ones", async (t) => {
   assert.deepEqual([await statusFor("mcp.example:443"), await statusFor("localhost")], [200, 403]);
 });
 
+test("an idle connection outlasts the minute for which a balancer keeps it", async (t) => {
+  const { url } = await setUp(t, "echo");
+  const response = await fetch(`${url}/health`);
+  assert.equal(response.headers.get("keep-alive"), "timeout=65");
+});
+
 test("a client that goes before it has read a head ends the server", async (t) => {
   const { url, token } = await setUp(t, "slow");
   const file = join(await temporaryFolder(t), "log");

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { get } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { describe, test } from "node:test";
+
+import type { SessionInfo } from "../../lib/index.ts";
+import { until, within } from "../support/deadline.ts";
+import { call, initialize, post } from "../support/rpc.ts";
+import { serveSessions, textOf } from "../support/sessions.ts";
+import { connectSse, answering } from "../support/sse-client.ts";
+import { connectStreamable } from "../support/streamable-client.ts";
+
+const WAIT_MS = 20_000;
+const MIB = 1024 ** 2;
+
+/** A stream of which nothing is read but its first event. */
+async function openUnread(
+  url: string,
+): Promise<{ readonly stream: IncomingMessage; readonly endpoint: URL }> {
+  const stream = await within(
+    new Promise<IncomingMessage>((resolve, reject) => get(`${url}/sse`, resolve).once("error", reject)),
+    WAIT_MS,
+    "the head of the stream",
+  );
+  const first = await within(
+    new Promise<string>((resolve) => stream.once("data", (chunk: Buffer) => resolve(chunk.toString()))),
+    WAIT_MS,
+    "the first event",
+  );
+  stream.pause();
+  return { stream, endpoint: new URL(/^data: (.*)$/m.exec(first)?.[1] ?? "", `${url}/sse`) };
+}
+
+test("a client that does not read is disconnected, and others who share the server do not notice", async (t) => {
+  const closed: SessionInfo[] = [];
+  const { url, said } = await serveSessions(t, "big", { onClose: (session) => closed.push(session) });
+  const { stream, endpoint } = await openUnread(url);
+  t.after(() => stream.destroy());
+  const other = await connectSse(t, url);
+  for (let id = 1; closed.length === 0; id += 1) {
+    assert.ok(id < 10, `${id} answers of 12 MiB wait for the client`);
+    const body = call("big", { bytes: 12 * MIB }, { id });
+    assert.equal((await within(fetch(endpoint, post(body)), WAIT_MS, "a POST")).status, 202);
+    const isAnswered = (): boolean => said.filter(({ method }) => method === undefined).length > id;
+    await until(isAnswered, { withinMs: WAIT_MS, label: `answer ${id}` });
+  }
+  await until(() => closed.length === 1, {
+    withinMs: WAIT_MS,
+    label: "the client that does not read is gone",
+  });
+  assert.equal((await fetch(endpoint, post(call("big", { bytes: 1 })))).status, 404);
+  assert.equal(textOf(await other.call("big", { bytes: 64 })).length, 64);
+});
+
+test("a server that does not read is not written to without end", async (t) => {
+  const { url } = await serveSessions(t, "ignores-stdin", { maxBodyBytes: 10 * MIB });
+  const client = await connectSse(t, url);
+  const big = "x".repeat(9 * MIB);
+  for (const id of [1, 2, 3]) await client.send(call("anything", { big }, { id }));
+  const { error } = await client.take(answering(3), "the answer to the third call");
+  assert.equal(error?.data?.["reason"], "overloaded");
+  assert.match(error?.message ?? "", /does not read: 16777216 characters wait/);
+});
+
+describe("an id that has no answer yet", () => {
+  test("cannot be used again, and its first request goes on", async (t) => {
+    const { url } = await serveSessions(t, "remembers");
+    const client = await connectSse(t, url);
+    await client.send(call("hold", { key: "k" }, { id: "h" }));
+    const again = await client.ask(call("count", {}, { id: "h" }));
+    assert.match(again.error?.message ?? "", /Another request with this id has no answer yet/);
+    await client.call("release", { key: "k" });
+    assert.equal(textOf(await client.take(answering("h"), "the first answer")), "held k");
+  });
+});
+
+describe("onConnect and onClose", () => {
+  test("tell of each client once, whichever way it leaves, and not by its session id", async (t) => {
+    const [came, left]: [SessionInfo[], SessionInfo[]] = [[], []];
+    const { url } = await serveSessions(t, "remembers", {
+      sessions: "independent",
+      authKeys: ["a key of this test"],
+      onConnect: (session) => came.push(session),
+      onClose: (session) => left.push(session),
+    });
+    const headers = { "x-api-key": "a key of this test" };
+    const sse = await connectSse(t, url, { headers });
+    const streamable = await connectStreamable(t, url, { headers });
+    sse.close();
+    await streamable.delete();
+    await until(() => left.length === 2, { withinMs: WAIT_MS, label: "both have left" });
+    assert.deepEqual(
+      came.map(({ transport, server }) => [transport, server]),
+      [
+        ["sse", "only"],
+        ["mcp", "only"],
+      ],
+    );
+    const byId = (one: SessionInfo, two: SessionInfo): number => (one.id < two.id ? -1 : 1);
+    assert.deepEqual(left.toSorted(byId), came.toSorted(byId));
+    const told = JSON.stringify(came);
+    for (const secret of [sse.endpoint.search.slice(11), streamable.id.slice(7), "a key"]) {
+      assert.ok(!told.includes(secret), `${secret} is in ${told}`);
+    }
+  });
+
+  test("that throw change nothing", async (t) => {
+    const fail = (): never => {
+      throw new Error("no place to write");
+    };
+    const { url } = await serveSessions(t, "remembers", { onConnect: fail, onClose: fail });
+    const client = await connectSse(t, url);
+    assert.equal(textOf(await client.call("count")), "1");
+    client.close();
+    assert.equal(textOf(await (await connectSse(t, url)).call("count")), "2");
+  });
+});
+
+test("a session that the server refuses is none", async (t) => {
+  const { url } = await serveSessions(t, "refuses-initialize", { sessions: "independent" });
+  const response = await fetch(`${url}/mcp`, post(initialize()));
+  assert.equal(response.headers.get("mcp-session-id"), null);
+  assert.ok((await response.text()).includes('"error"'));
+});
