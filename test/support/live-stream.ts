@@ -37,7 +37,7 @@ export interface LiveStream {
   close(): void;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 /**
  * Fetches an event stream. After the test it is broken off.

@@ -32,7 +32,7 @@ export interface SseOptions {
   readonly onMessage?: (message: Message) => void;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 /** Opens a stream, which is broken off after the test. */
 export async function connectSse(
@@ -60,7 +60,8 @@ function clientOf(stream: LiveStream, reference: string, base: URL): SseClient {
     ...stream,
     reference,
     endpoint,
-    post: (body, headers) => within(fetch(endpoint, post(body, headers)), WAIT_MS, "the answer to a POST"),
+    post: (body, headers) =>
+      within(fetch(endpoint, post(body, headers)), WAIT_MS, `the answer to ${JSON.stringify(body)}`),
     async send(body) {
       const response = await client.post(body);
       assert.equal(response.status, 202, await response.text());

@@ -39,7 +39,7 @@ export interface StreamableOptions extends InitializeOptions {
   readonly headers?: Headers;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 /** Begins a session. It is not ended after the test. */
 export async function connectStreamable(
@@ -73,7 +73,7 @@ function clientOf(t: TestContext, { target, headers, id, initialized }: Begun): 
   const client: StreamableClient = {
     id,
     initialized,
-    post: (body, more) => send(post(body, { ...headers, ...more }), "the answer to a POST"),
+    post: (body, more) => send(post(body, { ...headers, ...more }), `the answer to ${JSON.stringify(body)}`),
     async send(body) {
       const response = await client.post(body);
       assert.equal(response.status, 202, await response.text());
