@@ -10,7 +10,6 @@ import { idOf, isRequest } from "../jsonrpc.ts";
 import type { Message } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import { messagesIn } from "../request/classify.ts";
-import { accepted } from "../response.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Route } from "../routes.ts";
 import type { Server } from "../servers.ts";
@@ -65,7 +64,7 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
       refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
       for (const message of messages) membership.receive(message);
-      return accepted();
+      return new Response("Accepted", { status: 202 });
     },
   };
 }

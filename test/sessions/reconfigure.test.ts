@@ -56,11 +56,11 @@ describe("a shared process whose server is configured anew", () => {
 test("calls that go on while the configuration changes twenty times all get their answers", async (t) => {
   const { server, url } = await serveSessions(t, "remembers", { sessions: "shared" });
   const clients = [await connectSse(t, url), await connectStreamable(t, url)];
-  let isOver = false;
+  const work = new AbortController();
   const pids = new Set<number>();
-  const work = clients.map(async (client) => {
+  const workers = clients.map(async (client) => {
     let answered = 0;
-    while (!isOver) {
+    while (!work.signal.aborted) {
       pids.add(await pidOf(client));
       answered += 1;
     }
@@ -71,8 +71,8 @@ test("calls that go on while the configuration changes twenty times all get thei
     server.handler.reconfigure(another(t));
     await until(() => pids.size > known, { withinMs: WAIT_MS, label: `change ${change} is in effect` });
   }
-  isOver = true;
-  for (const answered of await Promise.all(work)) assert.ok(answered > 0);
+  work.abort();
+  for (const answered of await Promise.all(workers)) assert.ok(answered > 0);
 });
 
 test("a client keeps the process that it has for itself, but not the tools that are hidden", async (t) => {
