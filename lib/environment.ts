@@ -24,6 +24,7 @@ export const OWN = [
     "MAX_PROCESSES",
     "SHARED_SESSION",
     "SESSION_IDLE",
+    "SESSION_RESUME",
     "SPARES",
     "LOG_LEVEL",
     "PORT",

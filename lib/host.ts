@@ -56,6 +56,7 @@ export interface Host {
   /** Of HTTP+SSE. */
   readonly sharedSession: boolean;
   readonly sessionIdleMs: number;
+  readonly sessionResumeMs: number;
   readonly heartbeatMs: number;
   readonly eventStore: EventStore;
   readonly onConnect: HandlerOptions["onConnect"];
@@ -83,7 +84,7 @@ export function createHost(options: HandlerOptions): Host {
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
-  const { sessionIdleMs = 300_000, heartbeatMs = 30_000 } = options;
+  const { sessionIdleMs = 300_000, sessionResumeMs = 30_000, heartbeatMs = 30_000 } = options;
   const paths = completePaths(options.paths);
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   const drain = sharedController();
@@ -114,6 +115,7 @@ export function createHost(options: HandlerOptions): Host {
     sessions,
     sharedSession,
     sessionIdleMs,
+    sessionResumeMs,
     heartbeatMs,
     onConnect: options.onConnect,
     onClose: options.onClose,

@@ -82,12 +82,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 
 function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> {
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
-  if (isLoopback(host)) return { allowAnonymous: true, allowedHosts: allowedHosts ?? [...LOCAL_NAMES, host] };
+  if (isLoopback(host)) {
+    const local = { allowAnonymous: true, allowedHosts: allowedHosts ?? [...LOCAL_NAMES, host] };
+    return { ...local, sessionResumeMs: options.sessionResumeMs ?? LOCAL_RESUME_MS };
+  }
   if (authKeys.length > 0 || authenticate || allowAnonymous) return {};
   throw new ConfigurationError(
     `${host} can be reached from outside: set AUTH_KEY, or ALLOW_ANONYMOUS=true to let everybody in`,
   );
 }
+
+/** Milliseconds. A local client whose stream is cut has ended: no network is between that could have failed. */
+const LOCAL_RESUME_MS = 750;
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);

@@ -188,6 +188,13 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: (text, name) => ({ sessionIdleMs: wholeNumber(text, name) }),
   },
   {
+    flags: "--session-resume <ms>",
+    variable: "SESSION_RESUME",
+    otherwise: "750 on a loopback address, else 30000",
+    meaning: "for a client that was cut off to come back, if nothing waits for it",
+    read: (text, name) => ({ sessionResumeMs: wholeNumber(text, name) }),
+  },
+  {
     flags: "--heartbeat <ms>",
     otherwise: "30000",
     meaning: "between comments on idle streams of HTTP+SSE",

@@ -197,6 +197,11 @@ export interface HandlerOptions extends McpConfig {
   readonly sharedSession?: boolean;
   /** Milliseconds without a client, or its requests, after which a session and its process end. @default 300000 */
   readonly sessionIdleMs?: number;
+  /**
+   * Milliseconds for a client of streamable HTTP to come back, when its stream was cut and nothing waits for it; then
+   * its session ends. @default 30000; in the Node adapter on a loopback address, where no network is between, 750
+   */
+  readonly sessionResumeMs?: number;
   /** Where events of streamable HTTP wait for clients that resume a stream. @default in memory, 64 Mi characters */
   readonly eventStore?: EventStore;
   /** Milliseconds between comments on the event streams of HTTP+SSE. @default 30000 */

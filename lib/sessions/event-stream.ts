@@ -1,6 +1,6 @@
 import { COMMENT, STREAM_HEADERS, encode } from "../frames.ts";
 import { onAbort } from "../lifetime.ts";
-import { MAX_TIMER_MS, once } from "../promises.ts";
+import { MAX_TIMER_MS } from "../promises.ts";
 
 /** An event stream that outlives its requests: messages are pushed as they come. */
 export interface EventStream {
@@ -17,8 +17,11 @@ export interface EventStreamOptions {
   readonly keepAliveMs: number;
   /** Fire when the client has gone. */
   readonly signals: readonly (AbortSignal | undefined)[];
-  /** Comes once, whoever has closed it. */
-  readonly onClose: () => void;
+  /**
+   * Comes once.
+   * @param cut whether the client has gone, and not we have closed it
+   */
+  readonly onClose: (cut: boolean) => void;
 }
 
 /** Bytes that may wait for a client to read them, when there is another message. */
@@ -31,20 +34,21 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   const body = new ReadableStream<Uint8Array>(
     {
       start: (own) => void (controller = own),
-      cancel: () => finish(),
+      cancel: () => finish(true),
     },
     new ByteLengthQueuingStrategy({ highWaterMark: MAX_WAITING }),
   );
   const listeners: (() => void)[] = [];
-  const finish = once(() => {
+  const finish = (cut: boolean): void => {
+    if (!controller) return;
+    controller = undefined;
     clearInterval(timer);
     for (const off of listeners) off();
-    controller = undefined;
-    onClose();
-  });
-  const close = (): void => {
+    onClose(cut);
+  };
+  const close = (cut = false): void => {
     controller?.close();
-    finish();
+    finish(cut);
   };
   const comment = (): void => {
     if (controller?.desiredSize === MAX_WAITING) controller.enqueue(COMMENT);
@@ -52,13 +56,13 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   const timer = setInterval(comment, Math.min(keepAliveMs, MAX_TIMER_MS));
   // Whoever reads the stream keeps the host awake, and not our comments on it.
   timer.unref();
-  listeners.push(...signals.map((signal) => onAbort(signal, close)));
+  listeners.push(...signals.map((signal) => onAbort(signal, () => close(true))));
   return {
     response: new Response(body, { headers: { ...STREAM_HEADERS, ...headers } }),
     send(frame) {
       if ((controller?.desiredSize ?? 1) <= 0) close();
       controller?.enqueue(encode(frame));
     },
-    close,
+    close: () => close(),
   };
 }

@@ -11,6 +11,8 @@ import type { EventStream, EventStreamOptions } from "./event-stream.ts";
 export interface Outlet {
   /** Whether a client is connected. */
   isOpen(): boolean;
+  /** Whether there are events that were sent to nobody. */
+  hasUnsent(): boolean;
   /** Whether a client has seen an id that it could come back with. */
   isResumable(): boolean;
   readonly push: (text: string) => void;
@@ -30,8 +32,13 @@ export interface Connection extends Omit<EventStreamOptions, "onClose"> {
   readonly after?: number | undefined;
   /** Whether missed events that are not kept any more are no reason to refuse the connection. */
   readonly lossy: boolean;
-  /** Whether the client is given an id before there is an event: one before 2025-11-25 would take that for a message. */
+  /**
+   * Whether the client is given an id before there is an event, and told when to come back: one before 2025-11-25 would
+   * take that for a message.
+   */
   readonly primed: boolean;
+  /** Milliseconds after which a client that was cut off is asked to come back. */
+  readonly retryMs: number;
 }
 
 export interface OutletOptions {
@@ -40,8 +47,8 @@ export interface OutletOptions {
   /** By which the store knows the stream. */
   readonly streamId: string;
   readonly store: EventStore;
-  /** Comes whenever a connection has ended. */
-  readonly onDisconnect: () => void;
+  /** Comes whenever a connection has ended: by its client, or by us. */
+  readonly onDisconnect: (cut: boolean) => void;
   readonly logger: Logger;
 }
 
@@ -75,9 +82,9 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
     stream?.close();
     const fresh = openEventStream({
       ...options,
-      onClose: () => {
+      onClose: (cut) => {
         if (stream === fresh) stream = undefined;
-        onDisconnect();
+        onDisconnect(cut);
       },
     });
     stream = fresh;
@@ -85,6 +92,7 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
   };
   return {
     isOpen: () => stream !== undefined,
+    hasUnsent: () => pushed > sent,
     isResumable: () => isSeen,
     push(text) {
       pushed += 1;
@@ -101,12 +109,12 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
       }),
     connect: (connection) =>
       inTurn(async () => {
-        const { after = sent, lossy, primed } = connection;
+        const { after = sent, lossy, primed, retryMs } = connection;
         if (after > kept) return undefined;
         const missed = await store.replay(streamId, after);
         if (!lossy && missed.length < kept - after) return undefined;
         const response = attach(connection);
-        if (primed) send(after, `id: ${id}.${after}\ndata: \n\n`);
+        if (primed) send(after, `id: ${id}.${after}\nretry: ${retryMs}\ndata: \n\n`);
         else stream?.send(GREETING);
         for (const { index, text } of missed) send(index, frame(text, `${id}.${index}`));
         if (isFinished) stream?.close();

@@ -49,6 +49,8 @@ export interface StreamableClientOptions {
   readonly store: EventStore;
   /** Milliseconds without a stream, and without a request in flight, after which the session ends. */
   readonly idleMs: number;
+  /** The same for a client that was listening and was cut off, and has nothing to come back for. */
+  readonly resumeMs: number;
   /** Fires when sessions are to end as soon as they have nothing in flight. */
   readonly drain: AbortSignal;
   readonly onClose: () => void;
@@ -65,6 +67,8 @@ interface State extends StreamableClientOptions {
   /** Streams of POSTs that have ended, the oldest first. */
   readonly ended: string[];
   posts: number;
+  /** Whether the client was heard last when its stream was cut. */
+  isCut: boolean;
   isOver: boolean;
   idleTimer: NodeJS.Timeout | undefined;
   readonly onDrain: () => void;
@@ -79,7 +83,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
   const state: State = {
     ...options,
     outlets: new Map(),
-    standalone: outletFor(STANDALONE, options, () => rest(state)),
+    standalone: outletFor(STANDALONE, options, (cut) => lose(cut, state)),
     membership: options.join({
       principal: options.principal,
       deliver: (text, about) => deliver(text, about, state),
@@ -89,6 +93,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     sinks: new Map(),
     ended: [],
     posts: 0,
+    isCut: false,
     isOver: false,
     idleTimer: undefined,
     onDrain: () => rest(state),
@@ -105,7 +110,11 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
   };
 }
 
-function outletFor(id: string, options: StreamableClientOptions, onDisconnect: () => void): Outlet {
+function outletFor(
+  id: string,
+  options: StreamableClientOptions,
+  onDisconnect: (cut: boolean) => void,
+): Outlet {
   const { store, logger } = options;
   return createOutlet({ id, streamId: `${options.id}/${id}`, store, logger, onDisconnect });
 }
@@ -125,10 +134,10 @@ async function stream(
   const requests = messages.filter(isRequest);
   state.posts += 1;
   const id = String(state.posts);
-  const outlet = outletFor(id, state, () => {
+  const outlet = outletFor(id, state, (cut) => {
     // A client that has seen no id cannot come back for the answer.
     if (!outlet.isResumable()) state.membership.cancel(requests);
-    rest(state);
+    lose(cut, state);
   });
   state.outlets.set(id, outlet);
   const sink = streamSink(outlet, requests);
@@ -150,6 +159,7 @@ function retire(id: string, outlet: Outlet, { outlets, ended }: State): void {
 /** @returns false if one of the messages is a response that nobody waits for */
 function receive(messages: readonly Message[], sink: Sink | undefined, state: State): boolean {
   for (const request of sink?.waiting ?? []) if (sink) state.sinks.set(request, sink);
+  state.isCut = false;
   const taken = messages.map((message) => state.membership.receive(message));
   rest(state);
   return !taken.includes(false);
@@ -165,6 +175,7 @@ async function listen(
   // What was for all, and too long ago, is no reason to hear nothing from now on.
   const lossy = id === STANDALONE;
   const response = await state.outlets.get(id)?.connect({ ...connection, after, lossy });
+  state.isCut = false;
   rest(state);
   return response;
 }
@@ -191,15 +202,29 @@ function settle(request: Message<RequestValue>, text: string | undefined, state:
   rest(state);
 }
 
+function lose(cut: boolean, state: State): void {
+  state.isCut ||= cut;
+  rest(state);
+}
+
 /** With nothing in flight and nobody listening, the time of the session runs. */
 function rest(state: State): void {
-  const { membership, outlets, idleMs, drain } = state;
+  const { membership, outlets, drain } = state;
   clearTimeout(state.idleTimer);
   if (state.isOver || membership.isBusy()) return;
   if (drain.aborted) return close(state);
   if ([...outlets.values()].some((outlet) => outlet.isOpen())) return;
-  state.idleTimer = setTimeout(close, Math.min(idleMs, MAX_TIMER_MS), state);
+  state.idleTimer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state);
   state.idleTimer.unref();
+}
+
+/**
+ * A cut is no wish to cancel (2025-11-25/basic/transports, Sending Messages to the Server): what the client has asked
+ * for waits for it. But where nothing does, a client that was listening has most probably gone.
+ */
+function patience({ isCut, outlets, standalone, idleMs, resumeMs }: State): number {
+  const isAwaited = [...outlets.values()].some((outlet) => outlet !== standalone && outlet.hasUnsent());
+  return isCut && !isAwaited ? resumeMs : idleMs;
 }
 
 function close(state: State): void {

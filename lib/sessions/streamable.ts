@@ -161,7 +161,7 @@ function clientFor(
   { server, principal }: Visit,
   { sessions, rooms, host }: Place,
 ): StreamableClient {
-  const { eventStore: store, logger, sessionIdleMs: idleMs } = host;
+  const { eventStore: store, logger, sessionIdleMs: idleMs, sessionResumeMs: resumeMs } = host;
   const farewell = announce({ server: server.name, transport: "mcp", principal }, host);
   return createStreamableClient({
     id,
@@ -169,6 +169,7 @@ function clientFor(
     join: (client) => (host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client)),
     store,
     idleMs,
+    resumeMs,
     drain: host.drain.signal,
     onClose: () => {
       sessions.delete(id);
@@ -214,11 +215,16 @@ async function postAlone(
   return respondTo(collected, { batch, stream }, visit, host);
 }
 
-function connectionOf({ request, context }: Visit, { form }: Host): StreamConnection {
+/** A client that was cut off should try more than once before its session ends. */
+const MAX_RETRY_MS = 1000;
+const TRIES = 3;
+
+function connectionOf({ request, context }: Visit, { form, sessionResumeMs }: Host): StreamConnection {
   const version = versionOf(request.headers);
   return {
     keepAliveMs: form.keepAliveMs,
     signals: [request.signal, context.signal],
+    retryMs: Math.min(MAX_RETRY_MS, Math.ceil(sessionResumeMs / TRIES)),
     primed: version !== undefined && version >= FIRST_PRIMED,
   };
 }

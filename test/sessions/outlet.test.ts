@@ -8,7 +8,13 @@ import { createOutlet } from "../../lib/sessions/outlet.ts";
 import type { Connection, Outlet } from "../../lib/sessions/outlet.ts";
 import { within } from "../support/deadline.ts";
 
-const CONNECTION: Connection = { keepAliveMs: 60_000, signals: [], lossy: false, primed: false };
+const CONNECTION: Connection = {
+  keepAliveMs: 60_000,
+  signals: [],
+  lossy: false,
+  primed: false,
+  retryMs: 250,
+};
 
 interface Setup {
   readonly outlet: Outlet;
@@ -37,7 +43,7 @@ async function connect(outlet: Outlet, connection: Partial<Connection> = {}): Pr
 async function eventsOf(response: Response): Promise<string[]> {
   const text = await within(response.text(), 5000, "the end of the stream");
   const blocks = text.split("\n\n").filter((block) => /^(?:event|id)/.test(block));
-  return blocks.map((block) => block.replace(/^event: message\n/, "").replace("\n", " "));
+  return blocks.map((block) => block.replace(/^event: message\n/, "").replaceAll("\n", " "));
 }
 
 describe("a stream that is resumed", () => {
@@ -83,11 +89,11 @@ describe("a stream that is resumed", () => {
 });
 
 describe("a connection", () => {
-  test("begins with an id if the client knows events without a message", async () => {
+  test("begins with an id, and with the time to come back, if the client knows events without a message", async () => {
     const { outlet } = setUp();
     const connection = connect(outlet, { primed: true });
     outlet.finish();
-    assert.deepEqual(await eventsOf(await connection), ["id: 7.0 data: "]);
+    assert.deepEqual(await eventsOf(await connection), ["id: 7.0 retry: 250 data: "]);
     assert.equal(outlet.isResumable(), true);
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
+import type { SessionInfo } from "../../lib/index.ts";
 import { until, within } from "../support/deadline.ts";
 import { modernCall } from "../support/modern.ts";
 import type { Message } from "../support/live-stream.ts";
@@ -215,6 +216,38 @@ for (const sessions of MODES) {
         return (await statusOf(client.post(request("ping")))) === 404;
       };
       await until(isGone, { withinMs: WAIT_MS, label: "the session is over" });
+    });
+
+    test("ends soon after the stream of its client is cut, unless that comes back", async (t) => {
+      const closed: SessionInfo[] = [];
+      const onClose = (session: SessionInfo): void => void closed.push(session);
+      const { client, url, pids } = await begin(t, "remembers", { sessions, onClose });
+      await client.call("count");
+      const first = await client.listen();
+      first.close();
+      const second = await client.listen(first.eventIds().at(-1));
+      assert.equal(textOf(await client.call("count")), "2");
+      second.close();
+      await until(() => closed.length === 1, { withinMs: WAIT_MS, label: "the session ends" });
+      if (sessions === "independent")
+        await until(() => pids().length === 0, { withinMs: WAIT_MS, label: "its process is gone" });
+      assert.equal((await client.get()).status, 404);
+      assert.equal((await fetch(`${url}/health`)).status, 200);
+    });
+
+    test("keeps what its client has asked for when its stream is cut", async (t) => {
+      const { client, said } = await begin(t, "progress", { sessions, sessionResumeMs: 1 });
+      const stream = await client.stream(
+        call("progress", { steps: 3, delayMs: 20 }, { id: "p", meta: { progressToken: 1 } }),
+      );
+      await stream.take(saying("notifications/progress"), "the first progress");
+      const id = stream.eventIds().at(-1);
+      stream.close();
+      const isSaid = (): boolean =>
+        said.some((message) => "result" in message && "content" in Object(message.result));
+      await until(isSaid, { withinMs: WAIT_MS, label: "the answer is there" });
+      const rest = await client.listen(id);
+      assert.equal(textOf(await rest.take(answering("p"), "the answer")), "3 steps done");
     });
 
     test("does not expire while its stream is open or a request is in flight", async (t) => {
