@@ -1,4 +1,5 @@
 import { MayflyError } from "./errors.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
 import { ClientGone } from "./lifetime.ts";
 
@@ -13,22 +14,31 @@ export interface Body {
  * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
  */
 export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
-  const bytes = await readJsonBytes(request, maxBodyBytes);
+  const bytes = await readJsonBytes(request, maxBodyBytes, "UNSUPPORTED_MEDIA_TYPE");
   const stream = mayStream(request.headers.get("accept"));
   return { text: decode(bytes), stream };
 }
 
 /**
  * Reads a POST body whose answer has no body of its own.
- * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODY_NOT_JSON, ClientGone
+ * @param otherType the error for another type than JSON
+ * @throws BODY_TOO_LARGE, BODY_NOT_JSON, ClientGone, and that error
  */
-export async function readText(request: IncomingRequest, maxBodyBytes: number): Promise<string> {
-  return decode(await readJsonBytes(request, maxBodyBytes));
+export async function readText(
+  request: IncomingRequest,
+  maxBodyBytes: number,
+  otherType: ErrorCode,
+): Promise<string> {
+  return decode(await readJsonBytes(request, maxBodyBytes, otherType));
 }
 
-async function readJsonBytes(request: IncomingRequest, maxBodyBytes: number): Promise<Uint8Array> {
+async function readJsonBytes(
+  request: IncomingRequest,
+  maxBodyBytes: number,
+  otherType: ErrorCode,
+): Promise<Uint8Array> {
   const type = mediaType(request.headers.get("content-type"));
-  if (type !== "application/json") throw new MayflyError("UNSUPPORTED_MEDIA_TYPE");
+  if (type !== "application/json") throw new MayflyError(otherType);
   return readBytes(request, maxBodyBytes);
 }
 

@@ -5,6 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 
+import { needDescriptors } from "./descriptors.ts";
 import { readLines } from "./lines.ts";
 import { once, settlesWithin } from "./promises.ts";
 import { keepTail } from "./tail.ts";
@@ -61,8 +62,12 @@ const GROUP_POLL_MS = 20;
 /** Milliseconds of silence after the exit before a stdout that somebody still holds counts as ended. */
 const HELD_PIPE_MS = 250;
 
-/** Starts a server in a process group of its own. Never throws: a failed start is an exit with `error`. */
+/**
+ * Starts a server in a process group of its own. A failed start is an exit with `error`.
+ * @throws EMFILE, ENFILE: there are no descriptors for another process
+ */
 export function spawnChild(parameters: StdioServerParameters, limits: ChildLimits): Child {
+  needDescriptors();
   const server = start(parameters);
   const { stdin, stdout, stderr } = server;
   // execa resumes, a turn of the loop later, a stream that nobody reads: the first line would be lost.

@@ -38,12 +38,12 @@ export const ERRORS = {
   ADAPTER_ONLY: {
     status: 404,
     rpc: INVALID_REQUEST,
-    message: "HTTP+SSE is not served here: use streamable HTTP at /mcp",
+    message: "HTTP+SSE is not served here, as it needs the Node adapter: use streamable HTTP at {path}",
   },
   TRANSPORT_NOT_SERVED: {
     status: 404,
     rpc: INVALID_REQUEST,
-    message: "Streamable HTTP is not served here: use HTTP+SSE at /sse",
+    message: "Streamable HTTP is not served here: use HTTP+SSE at {path}",
   },
   SERVER_NOT_FOUND: { status: 404, rpc: INVALID_REQUEST, message: 'There is no server named "{server}"' },
   SERVER_NOT_CHOSEN: {
@@ -178,6 +178,16 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "This session is not known: initialize again",
   },
+  STREAM_NOT_FOUND: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "This event stream is not open here: open it again",
+  },
+  MESSAGE_TYPE: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "Content-Type of a message must be application/json",
+  },
   SESSION_MISSING: {
     status: 400,
     rpc: INVALID_REQUEST,
@@ -193,6 +203,12 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "Another request with this id has no answer yet",
   },
+  NO_REQUEST: {
+    status: 200,
+    rpc: METHOD_NOT_FOUND,
+    message: "{method} is a notification, and none has an id",
+  },
+  URI_MISSING: { status: 200, rpc: INVALID_PARAMS, message: "{method} needs a uri, which is a string" },
   NOT_SHARED: {
     status: 200,
     rpc: METHOD_NOT_FOUND,
@@ -202,7 +218,7 @@ export const ERRORS = {
     status: 400,
     rpc: INVALID_REQUEST,
     message:
-      'The URL parameter "{name}" cannot change the environment of a process that is shared, or runs already',
+      'The URL parameter "{name}" cannot change the environment of a process that is shared, or runs already: see --shared-session and --sessions',
   },
   NOT_STATELESS: {
     status: 200,
@@ -213,6 +229,18 @@ export const ERRORS = {
     status: 503,
     rpc: INTERNAL_ERROR,
     message: "All {limit} processes are in use: try again",
+    reason: "overloaded",
+  },
+  NO_DESCRIPTORS: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "This host has no file descriptors left for another process: try again",
+    reason: "overloaded",
+  },
+  SESSION_FULL: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "Too much is in flight in this session for {method}: try again",
     reason: "overloaded",
   },
   SERVER_NOT_READING: {
@@ -230,7 +258,8 @@ export const ERRORS = {
   NO_PLACE_TO_WAIT: {
     status: 503,
     rpc: INTERNAL_ERROR,
-    message: "All {limit} places for sessions, subscriptions and open questions are in use: try again",
+    message:
+      "All {limit} places for sessions, subscriptions and open questions are in use: try again, or raise --max-processes",
     reason: "overloaded",
   },
   SHUTTING_DOWN: {

@@ -41,18 +41,19 @@ export function createEventStore(limits: EventStoreLimits = {}): EventStore {
   // In the order of their last event.
   const streams = new Map<string, Stream>();
   let total = 0;
-  const dropOldest = (stream: Stream): void => {
+  const dropFirst = (streamId: string, stream: Stream): void => {
     const dropped = stream.events.shift()?.text.length ?? 0;
     stream.characters -= dropped;
     total -= dropped;
+    if (stream.events.length === 0) streams.delete(streamId);
   };
   const isTooMuch = ({ events, characters }: Stream): boolean =>
     events.length > maxEvents || (events.length > 1 && characters > maxCharacters);
-  const oldest = (): Stream | undefined =>
-    total > maxTotal ? [...streams.values()].find(({ events }) => events.length > 0) : undefined;
-  const trim = (stream: Stream): void => {
-    while (isTooMuch(stream)) dropOldest(stream);
-    for (let first = oldest(); first; first = oldest()) dropOldest(first);
+  const oldest = (): readonly [string, Stream] | undefined =>
+    total > maxTotal ? streams.entries().next().value : undefined;
+  const trim = (streamId: string, stream: Stream): void => {
+    while (isTooMuch(stream)) dropFirst(streamId, stream);
+    for (let first = oldest(); first; first = oldest()) dropFirst(...first);
   };
   return {
     store(streamId, event) {
@@ -62,7 +63,7 @@ export function createEventStore(limits: EventStoreLimits = {}): EventStore {
       stream.events.push(event);
       stream.characters += event.text.length;
       total += event.text.length;
-      trim(stream);
+      trim(streamId, stream);
     },
     replay: (streamId, afterIndex) =>
       streams.get(streamId)?.events.filter(({ index }) => index > afterIndex) ?? [],

@@ -1,5 +1,7 @@
 import { admitKey, admitOrigin } from "./auth.ts";
 import { readBody } from "./body.ts";
+import { refuseMethod } from "./methods.ts";
+import type { Route } from "./routes.ts";
 import type { HandlerOptions, McpConfig } from "./configuration/options.ts";
 import type { Page } from "./cors.ts";
 import { MayflyError, toMayflyError, withId } from "./errors.ts";
@@ -7,6 +9,7 @@ import { answerHealth } from "./health.ts";
 import { checkOptions, createHost } from "./host.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
+import { shortened } from "./logger.ts";
 import { ClientGone } from "./lifetime.ts";
 import { requestedEnvironment } from "./parameters.ts";
 import { classify } from "./request/classify.ts";
@@ -57,7 +60,7 @@ export function createHandler(options: HandlerOptions): Handler {
     fetch: async (request, context = {}) => {
       const page = await host.cors.pageOf(request);
       const response = await answer({ request, context }, page, host, sessions).catch((error: unknown) =>
-        refuse(error, host),
+        refuse(error, request, host),
       );
       return host.cors.expose(response, page);
     },
@@ -83,9 +86,8 @@ async function answer(source: Source, page: Page, host: Host, sessions: Sessions
   const url = new URL(request.url);
   admitOrigin(request, url, page, host.rules);
   if (request.method === "OPTIONS") return host.cors.preflight(request, page);
-  // Another address may be asked; but what runs here may need more messages of its client.
-  if (host.drain.signal.aborted && request.method !== "POST") throw new MayflyError("SHUTTING_DOWN");
   const route = host.routeOf(url);
+  refuseWhileStopping(request, route, host);
   if (route.kind === "health") return answerHealth(source, url, host);
   // What its client may do was decided when its stream was opened.
   if (route.kind === "messages") return sessions.httpSse.take(request, url);
@@ -93,6 +95,12 @@ async function answer(source: Source, page: Page, host: Host, sessions: Sessions
   if (route.kind === "servers") return answerServers(request, host);
   if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, sessions);
   return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);
+}
+
+/** Another address may be asked; but what runs here may need more messages of its client, who may come back for it. */
+function refuseWhileStopping({ method }: IncomingRequest, { kind }: Route, { drain }: Host): void {
+  const isForWhatRuns = method === "POST" || kind === "mcp";
+  if (drain.signal.aborted && !isForWhatRuns) throw new MayflyError("SHUTTING_DOWN");
 }
 
 function openStream(
@@ -116,16 +124,11 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   const { request, name, url } = call;
   const hasSessions = host.sessions !== "none";
   refuseMethod(request, hasSessions ? ["GET", "POST", "DELETE"] : ["POST"]);
-  if (request.method !== "POST") {
-    const visit = { ...call, server: host.servers.find(name) };
-    return request.method === "GET" ? streamable.get(visit) : streamable.end(visit);
-  }
+  if (request.method === "GET") return streamable.get(call);
+  if (request.method === "DELETE") return streamable.end(call);
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
-  if (hasSessions) {
-    const visit = { ...call, server: host.servers.find(name) };
-    const answered = await streamable.post(visit, text, stream);
-    if (answered) return answered;
-  }
+  const inSession = hasSessions ? await streamable.post(call, text, stream) : undefined;
+  if (inSession) return inSession;
   const incoming = classify(text, request.headers, host);
   try {
     if (host.drain.signal.aborted && asksForSomething(incoming)) throw new MayflyError("SHUTTING_DOWN");
@@ -135,12 +138,6 @@ async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Prom
   } catch (error) {
     throw withId(error, incoming.id);
   }
-}
-
-function refuseMethod({ method }: IncomingRequest, served: readonly string[]): void {
-  if (served.includes(method)) return;
-  const methods = served.join(", ");
-  throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods }, headers: { Allow: methods } });
 }
 
 /** The server that the path names, with the variables that the URL sets for this request. */
@@ -174,10 +171,14 @@ function note(
   return accepted();
 }
 
-function refuse(error: unknown, { logger }: Host): Response {
+function refuse(error: unknown, { method, url }: IncomingRequest, { logger }: Host): Response {
   if (error instanceof ClientGone) return unreadResponse();
   const failure = toMayflyError(error);
   if (failure.code === "INTERNAL") logger.error({ err: error }, failure.message);
-  else logger.info({ status: failure.status, code: failure.code }, "refused");
+  else {
+    // Without its parameters, which may hold secrets.
+    const path = shortened(new URL(url).pathname);
+    logger.info({ status: failure.status, code: failure.code, method, path }, "refused");
+  }
   return errorResponse(failure);
 }

@@ -2,6 +2,7 @@ import { admitKey } from "./auth.ts";
 import { MayflyError, toMayflyError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { isObject } from "./jsonrpc.ts";
+import { refuseMethod } from "./methods.ts";
 import { probe } from "./run.ts";
 import type { Caller } from "./run.ts";
 
@@ -16,9 +17,7 @@ export async function answerHealth(
   host: Host,
 ): Promise<Response> {
   const { request } = caller;
-  if (!["GET", "HEAD"].includes(request.method)) {
-    throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
-  }
+  refuseMethod(request, ["GET", "HEAD"]);
   if (url.searchParams.get("deep") !== "1") return json({ status: "ok" }, 200);
   await admitKey(request, url, host.rules);
   // An image on any page can make a browser send this to a local host that needs no key.

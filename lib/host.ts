@@ -7,9 +7,12 @@ import { createPlaces, defaultMaxProcesses } from "./capacity.ts";
 import type { Places } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
 import { ConfigurationError } from "./configuration/error.ts";
+import { SESSION_MODES, TRANSPORTS } from "./configuration/options.ts";
 import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from "./configuration/options.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
+import { oneOf } from "./configuration/values.ts";
+import { isObject } from "./jsonrpc.ts";
 import { OWN } from "./environment.ts";
 import { flawOfAllowed } from "./request-variables.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
@@ -146,6 +149,7 @@ const MIN_SECRET = 32;
  */
 export function checkOptions(options: HandlerOptions): void {
   const { mcpServers, default: chosen, authKeys = [], passEnv = [], stateSecrets = [] } = options;
+  checkKinds(options);
   const names = Object.keys(mcpServers);
   if (names.length === 0) throw new ConfigurationError("mcpServers: there is no server");
   if (chosen !== undefined && !names.includes(chosen)) {
@@ -166,6 +170,14 @@ export function checkOptions(options: HandlerOptions): void {
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
   checkAllowed(options.allowEnv, "allowEnv");
   for (const name of names) checkAllowed(mcpServers[name]?.allowEnv, `mcpServers.${name}.allowEnv`);
+}
+
+/** What a program without types may get wrong. */
+function checkKinds({ mcpServers, sessions = "none", transports = [] }: HandlerOptions): void {
+  if (!isObject(mcpServers))
+    throw new ConfigurationError("mcpServers: expected an object of servers by name");
+  oneOf(sessions, "sessions", SESSION_MODES);
+  for (const transport of transports) oneOf(transport, "transports", TRANSPORTS);
 }
 
 function checkAllowed(allowEnv: readonly string[] = [], place: string): void {

@@ -1,6 +1,7 @@
 import { createCapacity } from "./capacity.ts";
 import { spawnChild } from "./child.ts";
 import type { Child, ChildLimits, StdioServerParameters } from "./child.ts";
+import { MayflyError } from "./errors.ts";
 import { prepareHome } from "./home.ts";
 import type { Home } from "./home.ts";
 import type { Logger } from "./logger.ts";
@@ -20,7 +21,7 @@ export interface OwnProcess {
 export interface Processes {
   /**
    * Starts a process, as soon as there is a place for it.
-   * @throws OVERLOADED if there is none in time; the signal's reason if that fires first
+   * @throws OVERLOADED if there is none in time; NO_DESCRIPTORS; the signal's reason if that fires first
    */
   start(server: Server, signal: AbortSignal): Promise<OwnProcess>;
   /** Resolves when no process is left. Whoever calls it has ended the requests. */
@@ -39,7 +40,7 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
         const home = await prepareHome(parameters.env["HOME"]);
         if (signal.aborted) await home.remove();
         signal.throwIfAborted();
-        const child = spawnChild(inHome(parameters, home), limits);
+        const child = await spawnIn(home, parameters, limits);
         return own(child, alive, async () => {
           await home
             .remove()
@@ -48,7 +49,7 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
         });
       } catch (error) {
         release();
-        throw error;
+        throw outOfDescriptors(error) ?? error;
       }
     },
     idle: async () => {
@@ -56,6 +57,21 @@ export function createProcesses(maxProcesses: number, limits: ChildLimits, logge
     },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
+}
+
+async function spawnIn(home: Home, parameters: StdioServerParameters, limits: ChildLimits): Promise<Child> {
+  try {
+    return spawnChild(inHome(parameters, home), limits);
+  } catch (error) {
+    await home.remove();
+    throw error;
+  }
+}
+
+function outOfDescriptors(cause: unknown): MayflyError | undefined {
+  const { code } = Object(cause) as NodeJS.ErrnoException;
+  const isOut = code === "EMFILE" || code === "ENFILE";
+  return isOut ? new MayflyError("NO_DESCRIPTORS", { cause, headers: { "Retry-After": "1" } }) : undefined;
 }
 
 /** The operator's own cache variables count; of a HOME that cannot be written, nothing is left to count. */

@@ -35,3 +35,12 @@ export function deferred<Value = void>(): {
   });
   return { promise, resolve: (value) => settle?.(value) };
 }
+
+/** Calls what somebody else has written, which may throw, now or as a promise, and must not change what we do. */
+export function attempt(run: () => unknown, failed: (error: unknown) => void): void {
+  try {
+    Promise.resolve(run()).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

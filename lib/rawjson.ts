@@ -129,6 +129,22 @@ export function isDeeperThan(text: string, levels: number): boolean {
   return depth > levels;
 }
 
+/** Whether the array that the text holds has more elements than that. One pass over any text, JSON or not. */
+export function isLongerThan(text: string, elements: number): boolean {
+  let [depth, commas] = [0, 0];
+  for (let at = 0; at < text.length && commas < elements; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (end <= at) return false;
+      at = end - 1;
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    else if (code === COMMA && depth === 1) commas += 1;
+  }
+  return commas >= elements;
+}
+
 /** The text without the space between its tokens. Numbers and strings stay as they are written. */
 export function compact(text: string): string {
   const pieces: string[] = [];
@@ -143,7 +159,8 @@ export function compact(text: string): string {
   return pieces.join("") + text.slice(from);
 }
 
-const [QUOTE, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x22, 0x5b, 0x5d, 0x7b, 0x7d];
+const [QUOTE, COMMA] = [0x22, 0x2c];
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
 const SCALAR = /[^\s,\]}]*/y;
 const SPACE = /[ \t\r\n]*/y;
 

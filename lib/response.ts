@@ -3,7 +3,7 @@ import type { MayflyError } from "./errors.ts";
 import { COMMENT, STREAM_HEADERS, encode, frame } from "./frames.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
-import type { Reply } from "./exchange/order.ts";
+import type { Reply, Replies } from "./exchange/order.ts";
 import { MAX_TIMER_MS } from "./promises.ts";
 
 /** How the replies of one POST are written. */
@@ -21,7 +21,6 @@ export interface ResponseForm {
   readonly lifetime?: Pick<Lifetime, "signal" | "end"> | undefined;
 }
 
-type Replies = AsyncGenerator<Reply, void, void>;
 type Next = Promise<IteratorResult<Reply, void>>;
 
 /**

@@ -33,15 +33,19 @@ export function createRouter(transports: readonly Transport[], paths: Required<P
     if (SERVERS.test(pathname)) return { kind: "servers" };
     const { kind, name } = namedFirst(pathname) ?? below(paths, pathname);
     const transport = transportOf[kind];
-    if (!transports.includes(transport)) {
-      throw new MayflyError(transport === "sse" ? "ADAPTER_ONLY" : "TRANSPORT_NOT_SERVED");
-    }
+    if (!transports.includes(transport)) throw notServed(transport, paths);
     if (kind === "messages") return { kind };
     const server = decoded(name);
     return kind === "mcp"
       ? { kind, server }
       : { kind, server, endpoint: relative(pathname, paths.messages || "/") };
   };
+}
+
+function notServed(transport: Transport, { mcp, sse }: Required<Paths>): MayflyError {
+  return transport === "sse"
+    ? new MayflyError("ADAPTER_ONLY", { values: { path: mcp || "/" } })
+    : new MayflyError("TRANSPORT_NOT_SERVED", { values: { path: sse || "/" } });
 }
 
 interface Found {

@@ -16,7 +16,7 @@ import { createLifetime } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { acknowledge, listen } from "./exchange/listening.ts";
 import { namesOf } from "./exchange/names.ts";
-import type { Client, Input, Order, Outcome, Reply } from "./exchange/order.ts";
+import type { Client, Input, Order, Outcome, Reply, Replies } from "./exchange/order.ts";
 import type { Incoming } from "./request/classify.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
 import type { Server, ServersChange } from "./servers.ts";
@@ -36,8 +36,6 @@ interface Source {
   readonly request: Pick<IncomingRequest, "headers" | "signal">;
   readonly context: RequestContext;
 }
-
-type Replies = AsyncGenerator<Reply, void, void>;
 
 /** The replies to one POST, and what can end them early; without a process, nothing can. */
 export interface Run {

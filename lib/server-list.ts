@@ -1,6 +1,6 @@
-import { MayflyError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest } from "./incoming.ts";
+import { refuseMethod } from "./methods.ts";
 import { relative } from "./paths.ts";
 
 /**
@@ -8,14 +8,9 @@ import { relative } from "./paths.ts";
  * how it is run. The paths are references relative to the URL that was asked: a proxy may have cut a prefix off.
  * @throws METHOD_NOT_ALLOWED
  */
-export function answerServers(
-  { method, url }: IncomingRequest,
-  { servers, transports, paths }: Host,
-): Response {
-  if (!["GET", "HEAD"].includes(method)) {
-    throw new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "GET" }, headers: { Allow: "GET" } });
-  }
-  const { pathname } = new URL(url);
+export function answerServers(request: IncomingRequest, { servers, transports, paths }: Host): Response {
+  refuseMethod(request, ["GET", "HEAD"]);
+  const { pathname } = new URL(request.url);
   const list = servers.names.map((name) => ({
     name,
     default: name === servers.chosen,

@@ -1,5 +1,6 @@
 import type { HandlerOptions } from "./configuration/options.ts";
 import type { Logger } from "./logger.ts";
+import { attempt } from "./promises.ts";
 import { maskedStart } from "./secrets.ts";
 import type { Server } from "./servers.ts";
 
@@ -15,11 +16,10 @@ export function createWatch(
   logger: Logger,
 ): Watch {
   return (server, direction, text) => {
-    try {
-      onMessage?.(server.name, direction, text);
-    } catch (err) {
-      logger.error({ err }, "onMessage threw");
-    }
+    attempt(
+      () => onMessage?.(server.name, direction, text),
+      (err) => logger.error({ err }, "onMessage threw"),
+    );
     if (logMessages) logMessage(server, direction, text, logger);
   };
 }

@@ -29,6 +29,7 @@ const LAYERS = [
     "lib/request/modern.ts",
     "lib/request/session-token.ts",
     "lib/response.ts",
+    "lib/methods.ts",
     "lib/routes.ts",
     "lib/watching.ts",
   ],
@@ -85,6 +86,7 @@ const LAYERS = [
     "lib/secrets.ts",
   ],
   [
+    "lib/descriptors.ts",
     "lib/digest.ts",
     "lib/patterns.ts",
     "lib/promises.ts",

@@ -96,7 +96,7 @@ describe("GET /servers", () => {
   for (const method of ["POST", "PUT", "DELETE"]) {
     test(`refuses ${method} and says what is served`, async (t) => {
       const response = await get(await setUp(t), "/servers", { method });
-      assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET"]);
+      assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
       const { error } = (await response.json()) as { error: { message: string } };
       assert.equal(error.message, "Only GET is served here");
     });

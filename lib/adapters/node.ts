@@ -3,9 +3,11 @@ import type { RequestListener, Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
+import { defaultMaxProcesses } from "../capacity.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { TRANSPORTS } from "../configuration/options.ts";
 import type { HandlerOptions, Transport } from "../configuration/options.ts";
+import { roomForConnections } from "../descriptors.ts";
 import { createHandler } from "../handler.ts";
 import type { Handler } from "../handler.ts";
 import { settlesWithin } from "../promises.ts";
@@ -66,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const state = { draining: false };
   const server = createServer(requestListener(handler, host, state), tls);
   closeWhenIdle(server);
+  limitConnections(server, options);
   await listen(server, port, host);
   // One connection that cannot be accepted must not end the others: without a listener the process would.
   server.on("error", (err) => options.logger?.error({ err }, "A connection could not be accepted"));
@@ -125,6 +128,12 @@ function createServer(listener: RequestListener, tls: TlsOptions | undefined): S
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
   if (!tls) return createHttpServer(options, listener);
   return createHttpsServer({ ...toServerOptions(tls), ...options }, listener);
+}
+
+/** Beyond that, connections are dropped: without a descriptor left, no process could be started for anybody. */
+function limitConnections(server: Server, { maxProcesses = defaultMaxProcesses() }: ServeOptions): void {
+  const room = roomForConnections(maxProcesses);
+  if (room !== undefined) server.maxConnections = room;
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

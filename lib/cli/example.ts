@@ -77,5 +77,5 @@ function exampleArguments({ inputSchema, annotations }: Tool): Record<string, st
 function curl(url: string, body: string, key: string | undefined): string {
   const quoted = body.replaceAll("'", String.raw`'\''`);
   const auth = key === undefined ? "" : ' -H "Authorization: Bearer $AUTH_KEY"';
-  return `curl -s ${url} -H 'Content-Type: application/json'${auth} -d '${quoted}'`;
+  return `curl -sS ${url} -H 'Content-Type: application/json'${auth} -d '${quoted}'`;
 }

@@ -22,7 +22,7 @@ export function serveCommand(): Command {
       "the server's command line; without it: --config, MCP_SERVER_CONFIG or ./mcp.json",
     )
     .passThroughOptions()
-    .showHelpAfterError()
+    .showHelpAfterError("mayfly --help shows all options, and docs/migrating.md those of other proxies.")
     .action(async (words: string[], flags: Flags) => run(words, flags, command));
   for (const option of SERVE_OPTIONS) command.addOption(commanderOption(option));
   return command;
@@ -32,7 +32,10 @@ async function run(words: string[], flags: Flags, command: Command): Promise<voi
   // MCP_CONFIG is no other name of --config: MCP_SERVER_CONFIG stands between the two.
   const asked = readSettings(flags, { ...process.env, MCP_CONFIG: undefined });
   const served = findServed(words, asked, process.env);
-  if (!served) command.help({ error: true });
+  if (!served) {
+    console.error("mayfly: no command, no --config, no MCP_SERVER_CONFIG, and no mcp.json here");
+    command.help({ error: true });
+  }
   const options = adapterOptions(served.config, asked.settings);
   const server = await serve(options);
   const stopFollowing = follow(served, asked, server, options);
@@ -73,8 +76,8 @@ function pathsOf({ mcpServers, default: chosen, paths, transports = ["mcp"] }: S
 async function printExample(server: RunningServer, options: ServeOptions): Promise<void> {
   const name = options.default ?? Object.keys(options.mcpServers)[0] ?? "";
   const [path = ""] = pathsOf(options);
-  if (!options.transports?.includes("mcp")) return;
-  const call = await exampleCall(server, path, options.authKeys?.[0]);
+  const hasExample = options.transports?.includes("mcp");
+  const call = hasExample ? await exampleCall(server, path, options.authKeys?.[0]) : undefined;
   if (call) console.log(`Try it:\n\n${call}\n`);
-  else console.log(`The server "${name}" did not list its tools: the line above says why.`);
+  else if (hasExample) console.log(`The server "${name}" did not list its tools: the line above says why.`);
 }

@@ -15,7 +15,7 @@ import { onAbort } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
 import { openAfterRefusal, openForLegacy, openForModern } from "./opening.ts";
 import type { Opened, Stage } from "./opening.ts";
-import type { Order, Reply } from "./order.ts";
+import type { Order, Reply, Replies } from "./order.ts";
 import { checkParameters, isWrapped, mustNotRepeat, refuseForeignState } from "./precautions.ts";
 import type { OwnProcess } from "../processes.ts";
 import { isObjectText, memberText } from "../rawjson.ts";
@@ -30,8 +30,6 @@ import {
   underOwnId,
 } from "./turns.ts";
 import type { Exchange, Turn } from "./turns.ts";
-
-type Replies = AsyncGenerator<Reply, void, void>;
 
 /** Where the processes of one POST come from. */
 export interface ProcessSource {

@@ -9,15 +9,13 @@ import { idOf, isNotification, isObject, isRequest, isResponse, paramsText } fro
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
-import type { Order, Reply } from "./order.ts";
+import type { Order, Reply, Replies } from "./order.ts";
 import { setMember } from "../rawjson.ts";
 import { serverAsked } from "../input/asking.ts";
 import { answerRequest, cellFor, openedOf, takeTurn, underOwnId } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
 
 /** `subscriptions/listen`. Source: 2026-07-28/basic/patterns/subscriptions. */
-
-type Replies = AsyncGenerator<Reply, void, void>;
 
 /** What a client wants to hear, or a server can tell. */
 interface Filter {

@@ -73,5 +73,7 @@ export type Reply =
       readonly status?: number;
     };
 
+export type Replies = AsyncGenerator<Reply, void, void>;
+
 /** For the log: an answer of the server, or why there is none. */
 export type Outcome = "ok" | "error" | "input_required" | FailureReason | "internal" | "client_gone";

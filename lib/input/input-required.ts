@@ -11,7 +11,7 @@ import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import { shortened } from "../logger.ts";
-import type { Reply } from "../exchange/order.ts";
+import type { Reply, Replies } from "../exchange/order.ts";
 import { deferred } from "../promises.ts";
 import { earlyEnd } from "../reasons.ts";
 import { MAX_OPEN, questionOf } from "./questions.ts";
@@ -23,8 +23,6 @@ import type { Exchange, Turn } from "../exchange/turns.ts";
 /**
  * Results of a modern server that end nothing: it needs input first. Source: 2026-07-28/basic/patterns/mrtr.
  */
-
-type Replies = AsyncGenerator<Reply, void, void>;
 
 /** A result that is not complete. */
 export async function* notComplete(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {

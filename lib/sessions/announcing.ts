@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import type { SessionInfo } from "../configuration/options.ts";
 import type { Host } from "../host.ts";
+import { attempt } from "../promises.ts";
 
 /**
  * Tells the operator that a client has come.
@@ -14,11 +15,10 @@ export function announce(client: Omit<SessionInfo, "id">, host: Host): () => voi
   const { principal: _, ...fields } = session;
   const tell = (listener: Host["onConnect"], message: string): void => {
     logger.info(fields, message);
-    try {
-      listener?.(session);
-    } catch (err) {
-      logger.error({ err }, "A listener of sessions threw");
-    }
+    attempt(
+      () => listener?.(session),
+      (err) => logger.error({ err }, "A listener of sessions threw"),
+    );
   };
   tell(onConnect, "connected");
   return () => tell(onClose, "disconnected");

@@ -2,6 +2,7 @@ import { requestText } from "../eras/request-down.ts";
 import { CLIENT_GONE } from "../exchange/endings.ts";
 import type { MayflyError } from "../errors.ts";
 import { ownId } from "../exchange/conversation.ts";
+import { forgetAllAbandoned } from "./abandoned.ts";
 import { effectiveLevel } from "./log-levels.ts";
 import { forgetQuestions, refuseQuestions } from "./questions.ts";
 import type { Link } from "./link.ts";
@@ -14,7 +15,7 @@ export function leave(seat: Seat, all: SessionState): void {
   if (!all.seats.delete(seat)) return;
   for (const turn of [...seat.turns.values()]) cancelTurn(turn, all, CLIENT_GONE);
   refuseQuestions(seat, all);
-  const unwatched = [...seat.subscriptions].filter((uri) => !isSubscribedElsewhere(uri, seat, all));
+  const unwatched = [...seat.subscriptions.keys()].filter((uri) => !isSubscribedElsewhere(uri, seat, all));
   const link = all.links.running();
   if (!link) return;
   for (const uri of unwatched) request("resources/unsubscribe", { uri }, link);
@@ -24,6 +25,7 @@ export function leave(seat: Seat, all: SessionState): void {
 /** Answers all requests of a process, or all of the session, and forgets the questions that it has asked. */
 export function loseLink(link: Link | undefined, error: MayflyError, all: SessionState): void {
   forgetQuestions(link, all);
+  forgetAllAbandoned(link, all);
   for (const turn of all.turns.values()) {
     if (link !== undefined && turn.link !== link) continue;
     turn.cancel?.();
@@ -33,7 +35,7 @@ export function loseLink(link: Link | undefined, error: MayflyError, all: Sessio
 
 /** Tells a fresh process what the one before knew. Its answers are for nobody. */
 export function restore(link: Link, all: SessionState): void {
-  const uris = new Set([...all.seats].flatMap(({ subscriptions }) => Array.from(subscriptions)));
+  const uris = new Set([...all.seats].flatMap(({ subscriptions }) => Array.from(subscriptions.keys())));
   for (const uri of uris) request("resources/subscribe", { uri }, link);
   restoreLevel(link, all);
 }

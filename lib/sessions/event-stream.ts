@@ -5,8 +5,11 @@ import { MAX_TIMER_MS } from "../promises.ts";
 /** An event stream that outlives its requests: messages are pushed as they come. */
 export interface EventStream {
   readonly response: Response;
-  /** Nothing happens once it is closed. Closes it where its client reads too slowly. */
-  send(frame: string): void;
+  /**
+   * Closes it where its client reads too slowly.
+   * @returns false, and sends nothing, once it is closed
+   */
+  send(frame: string): boolean;
   /** Ends it after what has been sent. Repeated calls count once. */
   close(): void;
 }
@@ -56,12 +59,16 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   const timer = setInterval(comment, Math.min(keepAliveMs, MAX_TIMER_MS));
   // Whoever reads the stream keeps the host awake, and not our comments on it.
   timer.unref();
-  listeners.push(...signals.map((signal) => onAbort(signal, () => close(true))));
+  // Whoever opens the stream must have it before it closes.
+  queueMicrotask(() => {
+    if (controller) listeners.push(...signals.map((signal) => onAbort(signal, () => close(true))));
+  });
   return {
     response: new Response(body, { headers: { ...STREAM_HEADERS, ...headers } }),
     send(frame) {
       if ((controller?.desiredSize ?? 1) <= 0) close();
       controller?.enqueue(encode(frame));
+      return controller !== undefined;
     },
     close: () => close(),
   };

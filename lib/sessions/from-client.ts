@@ -1,19 +1,18 @@
 import { editObject } from "../eras/capabilities.ts";
 import { MayflyError, errorText, toMayflyError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import { handshakeOf } from "../exchange/initialize.ts";
 import { idOf, isNotification, isObject, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import { effectiveLevel, levelOf } from "./log-levels.ts";
-import { initializeResult } from "./handshake.ts";
+import { initializeResult, keepHandshake, linkFor } from "./handshake.ts";
 import { MAX_UNREAD } from "./link.ts";
 import type { Link } from "./link.ts";
 import { answerQuestion, isAwaited } from "./questions.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
-import { isSubscribedElsewhere, noteSubscription, uriOf } from "./subscriptions.ts";
-import { beginTurn, cancelTurn, endTurn, failTurn, isOpen, limitTurn } from "./turns.ts";
+import { isAboutSubscription, isMet, noteWish } from "./subscriptions.ts";
+import { beginTurn, cancelTurn, endTurn, failTurn, isFull, isOpen, limitTurn } from "./turns.ts";
 
 /** Messages of the clients of a session, on their way to the server. */
 
@@ -28,8 +27,9 @@ export function receive(message: Message, seat: Seat, all: SessionState): boolea
 function takeRequest(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
   const own = ownAnswer(request, seat, all);
   if (own !== undefined) return seat.client.settle(request, own);
+  const turn = beginTurn(request, seat, all);
   if (request.value.method === "initialize") keepHandshake(request, seat, all);
-  void run(beginTurn(request, seat, all), all);
+  void run(turn, all);
 }
 
 /** The answer to a request that the server need not see. */
@@ -37,22 +37,23 @@ function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState
   const { method } = request.value;
   const id = idOf(request);
   if (all.refusal) return errorText(all.refusal, id);
+  if (isFull(request, all)) return refusal(request, "SESSION_FULL");
   if (seat.turns.has(id)) return refusal(request, "ID_IN_USE");
-  if (method === "ping") return `{"jsonrpc":"2.0","id":${id},"result":{}}`;
+  if (method === "ping") return emptyResult(request);
+  if (NOTIFICATION.test(method)) return refusal(request, "NO_REQUEST");
+  if (isAboutSubscription(method) && typeof request.value.params?.["uri"] !== "string") {
+    return refusal(request, "URI_MISSING");
+  }
   if (method === "initialize" && !isObject(request.value.params))
     return refusal(request, "INVALID_INITIALIZE");
   const hidden = all.server.filter.refusal(request);
   if (hidden !== undefined || !all.shared) return hidden;
   if (method.startsWith("tasks/")) return refusal(request, "NOT_SHARED");
-  return isShared(request, seat, all) ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : undefined;
+  return isMet(request, seat, all) ? emptyResult(request) : undefined;
 }
 
-/** Whether a subscription is begun or ended that the server has for another client too: it need not know. */
-function isShared(request: Message<RequestValue>, seat: Seat, all: SessionState): boolean {
-  const isSubscription = /^resources\/(?:un)?subscribe$/.test(request.value.method);
-  if (!isSubscription || !isSubscribedElsewhere(uriOf(request), seat, all)) return false;
-  noteSubscription(request, seat);
-  return true;
+function emptyResult(request: Message<RequestValue>): string {
+  return `{"jsonrpc":"2.0","id":${idOf(request)},"result":{}}`;
 }
 
 function refusal(request: Message<RequestValue>, code: ErrorCode): string {
@@ -60,22 +61,15 @@ function refusal(request: Message<RequestValue>, code: ErrorCode): string {
   return errorText(new MayflyError(code, { values }), idOf(request));
 }
 
-function keepHandshake(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
-  seat.handshake = handshakeOf(request);
-  all.handshake ??= request;
-}
-
 /** Never rejects. Messages keep their order, since all of them wait for the same process. */
 async function run(turn: Turn, all: SessionState): Promise<void> {
   try {
-    const link = await all.links.current();
+    const link = await linkFor(turn, all);
     if (!isOpen(turn, all)) return;
     if (!link) all.bridge(turn, all);
     else if (turn.request.value.method === "initialize") answerInitialize(turn, link, all);
     else send(turn, link, all);
   } catch (error) {
-    // What one client says of itself must not keep the others out.
-    if (all.handshake === turn.request) all.handshake = undefined;
     failTurn(turn, toMayflyError(error), all);
   }
 }
@@ -88,6 +82,7 @@ function answerInitialize(turn: Turn, link: Link, all: SessionState): void {
 
 function send(turn: Turn, link: Link, all: SessionState): void {
   turn.link = link;
+  noteWish(turn.request, turn.seat);
   limitTurn(turn, all);
   if (link.send(textFor(turn, all))) return;
   const values = { server: all.server.name, limit: MAX_UNREAD };
@@ -121,6 +116,8 @@ function withCommonLevel(text: string, seat: Seat, all: SessionState): string {
   return editObject(text, "params", (params) => setMember(params, "level", JSON.stringify(level)));
 }
 
+const NOTIFICATION = /^notifications\//;
+
 /** Notifications of a client. The handshake's own is sent by us, as soon as the server is ready for it. */
 function note(message: Message<NotificationValue>, seat: Seat, all: SessionState): void {
   const { method } = message.value;
@@ -137,8 +134,12 @@ function cancel({ text, value }: Message<NotificationValue>, seat: Seat, all: Se
   if (turn) cancelTurn(turn, all, typeof reason === "string" ? reason : "The client has cancelled it");
 }
 
-/** A client that is not alone may not speak for the others. */
+/**
+ * A client that is not alone may not speak for the others. And nothing but a notification may come without an id: a
+ * server might take a call for one, which no filter has seen.
+ */
 function mayTell({ value }: Message<NotificationValue>, seat: Seat, all: SessionState): boolean {
+  if (!NOTIFICATION.test(value.method)) return false;
   if (value.method === "notifications/progress") return isAwaited(value.params?.["progressToken"], seat, all);
   return all.seats.size === 1 || value.method !== "notifications/roots/list_changed";
 }

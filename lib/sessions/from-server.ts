@@ -6,9 +6,10 @@ import { editMember, setMember } from "../rawjson.ts";
 import { progressToken } from "../exchange/turns.ts";
 import type { Link } from "./link.ts";
 import { wantsLevel } from "./log-levels.ts";
-import { addressee, ask, newestTurn, withdraw } from "./questions.ts";
+import { forgetAbandoned } from "./abandoned.ts";
+import { addressee, ask, isAtWork, newestTurn, withdraw } from "./questions.ts";
 import type { Seat, SessionState } from "./state.ts";
-import { noteSubscription, subscribersOf } from "./subscriptions.ts";
+import { subscribersOf } from "./subscriptions.ts";
 import { endTurn } from "./turns.ts";
 
 /** Messages of the server of a session, on their way to the client that they are for. */
@@ -16,23 +17,23 @@ import { endTurn } from "./turns.ts";
 /** @returns a promise if the server must wait before it may say more */
 export function hear(message: Message, link: Link, all: SessionState): Promise<void> | void {
   if (isRequest(message)) return ask(message, link, all);
-  if (isResponse(message)) answer(message, all);
+  if (isResponse(message)) answer(message, link, all);
   else if (isNotification(message)) tell(message, link, all);
 }
 
-function answer({ text, value }: Message<ResponseValue>, all: SessionState): void {
+function answer({ text, value }: Message<ResponseValue>, link: Link, all: SessionState): void {
+  forgetAbandoned(value.id, link, all);
   const turn = all.turns.get(value.id);
-  if (!turn) return;
+  if (turn?.link !== link) return;
   all.links.noteAnswer();
   const isError = value.error !== undefined;
-  if (!isError) noteSubscription(turn.request, turn.seat);
   const shown = all.server.filter.shown(turn.request.value.method, text);
   endTurn(turn, setMember(shown, "id", idOf(turn.request)), isError ? "error" : "ok", all);
 }
 
 function tell(message: Message<NotificationValue>, link: Link, all: SessionState): void {
   const { method, params } = message.value;
-  if (method === "notifications/progress") return tellProgress(message, all);
+  if (method === "notifications/progress") return tellProgress(message, link, all);
   if (method === "notifications/cancelled") return withdraw(params?.["requestId"], link, all);
   for (const seat of listenersOf(message, link, all)) {
     seat.client.deliver(message.text, isAbout(method) ? newestTurn(seat, link)?.request : undefined);
@@ -40,10 +41,10 @@ function tell(message: Message<NotificationValue>, link: Link, all: SessionState
 }
 
 /** Under the token that the client gave. The server was given our id for it. */
-function tellProgress({ text, value }: Message<NotificationValue>, all: SessionState): void {
+function tellProgress({ text, value }: Message<NotificationValue>, link: Link, all: SessionState): void {
   const turn = all.turns.get(value.params?.["progressToken"] as RequestId);
   const token = turn && progressToken(turn.request.text);
-  if (!turn || token === undefined) return;
+  if (turn?.link !== link || token === undefined) return;
   const renamed = editMember(text, "params", (params) => setMember(params, "progressToken", token));
   turn.seat.client.deliver(renamed, turn.request);
 }
@@ -73,6 +74,5 @@ function listenersOf(
 function audience(link: Link, all: SessionState): Seat[] {
   const only = addressee(link, all);
   if (only) return [only];
-  const isBusy = [...all.seats].some((seat) => newestTurn(seat, link) !== undefined);
-  return isBusy ? [] : [...all.seats];
+  return isAtWork(link, all) ? [] : [...all.seats];
 }

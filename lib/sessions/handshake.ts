@@ -1,27 +1,68 @@
-import { toInitializeRequest } from "../eras/request-down.ts";
+import { MayflyError } from "../errors.ts";
 import { advertisedResult } from "../eras/result-up.ts";
-import { anonymousHandshake, initializeText } from "../exchange/initialize.ts";
+import { anonymousHandshake, handshakeOf, initializeText } from "../exchange/initialize.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText, setMember } from "../rawjson.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Link } from "./link.ts";
-import type { SessionState, Turn } from "./state.ts";
+import type { Seat, SessionState, Turn } from "./state.ts";
 
 /** The handshake of a session: made once with each process, and answered to every client. */
 
 /**
- * The initialize request for a process. The first client's own one, where there was one; for several clients in the
- * newest revision, of which each is answered what it can speak, and without tasks, which all clients would see.
+ * The initialize request for a process. The first client's own one, where there was one. For several clients it is
+ * in the newest revision, of which each is answered what it can speak, and written anew, without what no server could
+ * read and without tasks, which all clients would see.
  * Source: 2025-11-25/basic/lifecycle, Version Negotiation.
  */
 export function firstInitialize(id: string, { handshake, shared }: SessionState): string {
-  if (!handshake) return initializeText(id, anonymousHandshake(LEGACY_VERSIONS[0]));
-  const text = setMember(handshake.text, "id", JSON.stringify(id));
-  return shared ? toInitializeRequest(text, LEGACY_VERSIONS[0], true) : text;
+  const [newest] = LEGACY_VERSIONS;
+  if (!handshake) return initializeText(id, anonymousHandshake(newest));
+  if (shared) return initializeText(id, { ...handshakeOf(handshake), protocolVersion: newest });
+  return setMember(handshake.text, "id", JSON.stringify(id));
 }
 
-/** The InitializeResult for one client: with the older of the revisions that it and the server speak. */
-export function initializeResult({ seat }: Turn, { initialized }: Link, { shared }: SessionState): string {
-  if (!isObjectText(initialized)) return initialized;
+/**
+ * Keeps what a client says of itself, and for the processes to come if it is the first. A process that knows of no
+ * client gives way to one that knows what this one can do.
+ */
+export function keepHandshake(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
+  seat.handshake = handshakeOf(request);
+  if (all.handshake) return;
+  all.handshake = request;
+  all.isHandshakeProven = false;
+  if (Object.keys(seat.handshake.capabilities).length > 0) all.links.retire();
+}
+
+/**
+ * The process for a request. What one client says of itself must not keep the others out: where the server refuses it,
+ * the next one's own handshake is tried.
+ * @throws what keeps the process from being started
+ */
+export async function linkFor({ request }: Turn, all: SessionState): Promise<Link | undefined> {
+  for (;;) {
+    const tried = all.handshake;
+    try {
+      return await all.links.current();
+    } catch (error) {
+      const isRefused = error instanceof MayflyError && error.code === "INITIALIZE_REFUSED";
+      if (all.handshake === tried && (isRefused || !all.isHandshakeProven)) all.handshake = undefined;
+      if (!isRefused || tried === undefined || tried === request) throw error;
+      if (request.value.method === "initialize") all.handshake ??= request;
+    }
+  }
+}
+
+/**
+ * The InitializeResult for one client: as it is for the client whose handshake it answers, and for others with the
+ * older of the revisions that they and the server speak.
+ */
+export function initializeResult(
+  { seat, request }: Turn,
+  { initialized }: Link,
+  { shared, handshake }: SessionState,
+): string {
+  if (!isObjectText(initialized) || (!shared && handshake === request)) return initialized;
   const spoken: unknown = JSON.parse(memberText(initialized, "protocolVersion") ?? "null");
   const asked = seat.handshake.protocolVersion;
   const isOlder = typeof spoken === "string" && asked < spoken;

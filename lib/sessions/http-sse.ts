@@ -9,6 +9,7 @@ import type { IncomingRequest, RequestContext } from "../incoming.ts";
 import { idOf, isRequest } from "../jsonrpc.ts";
 import type { Message } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
+import { refuseMethod } from "../methods.ts";
 import { messagesIn } from "../request/classify.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Route } from "../routes.ts";
@@ -16,7 +17,7 @@ import type { Server } from "../servers.ts";
 import { openEventStream } from "./event-stream.ts";
 import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
-import { refuseRequests, tooManySessions } from "./rooms.ts";
+import { refuseRequests, tooManySessions } from "./admission.ts";
 import { serverFor } from "./environment.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Membership } from "./session.ts";
@@ -25,12 +26,12 @@ import type { Membership } from "./session.ts";
 export interface HttpSse {
   /**
    * The stream. All that the client may do is bound to it: its POSTs bring nothing but the name of the stream.
-   * @throws NOT_ACCEPTABLE, SHUTTING_DOWN, TOO_MANY_SESSIONS, and what is wrong with the variables in the URL
+   * @throws NOT_ACCEPTABLE, ORIGIN_NOT_ALLOWED, SHUTTING_DOWN, TOO_MANY_SESSIONS, and what is wrong with the variables in the URL
    */
   open(opening: Opening): Response;
   /**
    * A message of the client. What it leads to comes on the stream.
-   * @throws SESSION_NOT_FOUND, VERSION_NOT_SUPPORTED, and what is wrong with the body
+   * @throws STREAM_NOT_FOUND, MESSAGE_TYPE, VERSION_NOT_SUPPORTED, and what is wrong with the body
    */
   take(request: IncomingRequest, url: URL): Promise<Response>;
 }
@@ -52,15 +53,17 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
   return {
     open(opening) {
       if (!mayStream(opening.request.headers.get("accept"))) throw new MayflyError("NOT_ACCEPTABLE");
+      refuseEmbedding(opening.request);
+      if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
       if (streams.size >= MAX_STREAMS) throw tooManySessions(MAX_STREAMS);
       return join(opening, randomUUID(), streams, rooms, host);
     },
     async take(request, url) {
-      if (request.method !== "POST") throw notPost();
+      refuseMethod(request, ["POST"]);
       const { searchParams } = url;
       const membership = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
-      if (!membership) throw new MayflyError("SESSION_NOT_FOUND");
-      const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes));
+      if (!membership) throw new MayflyError("STREAM_NOT_FOUND");
+      const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes, "MESSAGE_TYPE"));
       refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
       for (const message of messages) membership.receive(message);
@@ -69,8 +72,10 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
   };
 }
 
-function notPost(): MayflyError {
-  return new MayflyError("METHOD_NOT_ALLOWED", { values: { methods: "POST" }, headers: { Allow: "POST" } });
+/** An image on any page can make a browser send this to a local host that needs no key; other requests have an Origin. */
+function refuseEmbedding({ headers }: IncomingRequest): void {
+  const isElsewhere = headers.get("sec-fetch-site") === "cross-site";
+  if (isElsewhere && headers.get("origin") === null) throw new MayflyError("ORIGIN_NOT_ALLOWED");
 }
 
 /** The client joins before its stream opens: whatever closes the stream makes it leave. */

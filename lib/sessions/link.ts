@@ -73,8 +73,9 @@ export async function openLink(
 }
 
 async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost): Promise<OwnProcess> {
-  const release = host.places.take();
+  let release = nothing;
   try {
+    release = host.places.take();
     const process = await host.processes.start(server, lifetime.signal);
     void process.gone.then(release);
     return process;
@@ -84,6 +85,8 @@ async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost):
     throw error;
   }
 }
+
+function nothing(): void {}
 
 async function shakeHands(
   process: OwnProcess,
@@ -97,7 +100,7 @@ async function shakeHands(
   const unlisten = conversation.listen(lifetime.signal);
   const values = { server: server.name, method: "initialize", limit: server.startTimeoutMs };
   const stopTimer = lifetime.endAfter(server.startTimeoutMs, new MayflyError("START_TIMEOUT", { values }));
-  const { error, text } = await conversation.ask("initialize", initialize);
+  const { error, text } = await conversation.ask("initialize", initialize, true);
   if (error !== undefined) await openAfterRefusal({ server, logger }, conversation, error);
   stopTimer();
   const end = (): void => {

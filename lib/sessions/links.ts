@@ -66,7 +66,8 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
       return link;
     } catch (error) {
       const failure = failureOf(error, over.signal, server, host.maxMessageBytes) ?? ended();
-      if (failure.reason !== "overloaded" && failure.reason !== "shutdown") backoff.noteFailure();
+      // A refusal is an answer, and may be about one client only.
+      if (!NO_FAILURES.has(failure.code)) backoff.noteFailure();
       throw failure;
     }
   };
@@ -124,6 +125,14 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
     },
   };
 }
+
+const NO_FAILURES: ReadonlySet<string> = new Set([
+  "OVERLOADED",
+  "NO_PLACE_TO_WAIT",
+  "SHUTTING_DOWN",
+  "INITIALIZE_REFUSED",
+  "SESSION_NOT_FOUND",
+]);
 
 /** To whoever still waits for a session that is over. */
 function ended(): MayflyError {

@@ -65,10 +65,18 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
     return result;
   };
   const send = (index: number, event: string): void => {
-    if (!stream) return;
-    stream.send(event);
+    if (!stream?.send(event)) return;
     sent = Math.max(sent, index);
     isSeen = true;
+  };
+  const replay = async (after: number): Promise<readonly StoredEvent[]> => {
+    if (after >= kept) return [];
+    try {
+      return await store.replay(streamId, after);
+    } catch (error) {
+      failed(error);
+      return [];
+    }
   };
   const keep = async (event: StoredEvent): Promise<void> => {
     kept = event.index;
@@ -111,7 +119,7 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
       inTurn(async () => {
         const { after = sent, lossy, primed, retryMs } = connection;
         if (after > kept) return undefined;
-        const missed = await store.replay(streamId, after);
+        const missed = await replay(after);
         if (!lossy && missed.length < kept - after) return undefined;
         const response = attach(connection);
         if (primed) send(after, `id: ${id}.${after}\nretry: ${retryMs}\ndata: \n\n`);

@@ -33,10 +33,22 @@ export function ask(message: Message<RequestValue>, link: Link, all: SessionStat
 }
 
 /** The only client whose request is in flight, or the only one at all. */
-export function addressee(link: Link, { seats }: SessionState): Seat | undefined {
-  const busy = [...seats].filter((seat) => newestTurn(seat, link) !== undefined);
-  const [only, ...others] = busy.length > 0 ? busy : seats;
-  return others.length === 0 ? only : undefined;
+export function addressee(link: Link, all: SessionState): Seat | undefined {
+  const busy = workedFor(link, all);
+  const [only, ...others] = busy.size > 0 ? busy : all.seats;
+  return others.length === 0 && only && all.seats.has(only) ? only : undefined;
+}
+
+/** Whether a process works on something that a client has asked for. */
+export function isAtWork(link: Link, all: SessionState): boolean {
+  return workedFor(link, all).size > 0;
+}
+
+/** The clients of what a process works on, also of what they do not wait for any more. */
+function workedFor(link: Link, { seats, abandoned }: SessionState): Set<Seat> {
+  const busy = new Set([...seats].filter((seat) => newestTurn(seat, link) !== undefined));
+  for (const { seat, link: worker } of abandoned.values()) if (worker === link) busy.add(seat);
+  return busy;
 }
 
 /** What a message without an address is most probably about. */

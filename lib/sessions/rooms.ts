@@ -1,7 +1,5 @@
 import { MayflyError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { isRequest } from "../jsonrpc.ts";
-import type { Message } from "../jsonrpc.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 import type { Server, ServersChange } from "../servers.ts";
 import { createBridge } from "./bridge.ts";
@@ -99,14 +97,4 @@ function follow({ removed, changed }: ServersChange, { shared, own }: Rows): voi
     if (names.has(room.name)) room.session.finish(gone);
     if (names.has(room.name) && shared.get(room.name) === room) shared.delete(room.name);
   }
-}
-
-/** @param limit of clients at once */
-export function tooManySessions(limit: number): MayflyError {
-  return new MayflyError("TOO_MANY_SESSIONS", { values: { limit }, headers: { "Retry-After": "1" } });
-}
-
-/** What runs may need more messages of its client, before all is over. @throws SHUTTING_DOWN for another request */
-export function refuseRequests(messages: readonly Message[], { drain }: Host): void {
-  if (drain.signal.aborted && messages.some(isRequest)) throw new MayflyError("SHUTTING_DOWN");
 }

@@ -65,19 +65,25 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     links: createLinks(server.name, host, {
       server: () => state.server,
       initialize: (id) => firstInitialize(id, state),
-      opened: (link) => restore(link, state),
+      opened: (link) => {
+        state.isHandshakeProven = state.handshake !== undefined;
+        restore(link, state);
+      },
       message: (message, link) => hear(message, link, state),
       ended: (link, failure) => loseLink(link, failure, state),
       isBusy: (link) => isBusy(link, state),
     }),
     seats: new Set(),
     turns: new Map(),
+    abandoned: new Map(),
     questions: new Map(),
     handshake: undefined,
+    isHandshakeProven: false,
     refusal: undefined,
     isOver: false,
     onIdle: () => state.refusal && end(state.refusal, state),
     lastId: 0,
+    characters: 0,
     logger: host.logger,
     bridge,
     answerBridge,
@@ -136,7 +142,7 @@ function seatFor(client: SessionClient): Seat {
     client,
     handshake: anonymousHandshake(LEGACY_VERSIONS[0]),
     turns: new Map(),
-    subscriptions: new Set(),
+    subscriptions: new Map(),
     logLevel: undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { Reply } from "../exchange/order.ts";
+import type { Reply, Replies } from "../exchange/order.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { createChannel } from "./channel.ts";
 import type { Outlet } from "./outlet.ts";
@@ -28,20 +28,43 @@ export function streamSink(outlet: Outlet, requests: readonly Message<RequestVal
 
 /** Replies for a response that is written when it is known what they are. */
 export interface Collector extends Sink {
-  readonly replies: AsyncGenerator<Reply, void, void>;
+  readonly replies: Replies;
 }
 
-/** @param streams whether the client reads event streams */
-export function collector(requests: readonly Message<RequestValue>[], streams: boolean): Collector {
+/** Characters that may wait for a client to read them, when there is another message. */
+const MAX_WAITING = 16 * 1024 ** 2;
+
+/**
+ * @param streams whether the client reads event streams
+ * @param onFull the client reads too slowly, and nothing more is kept for it
+ */
+export function collector(
+  requests: readonly Message<RequestValue>[],
+  streams: boolean,
+  onFull: () => void,
+): Collector {
   const { push, end, values } = createChannel<Reply>();
+  let waiting = 0;
+  const add = (reply: Reply): void => {
+    waiting += reply.text.length;
+    push(reply);
+  };
+  const replies = reading(values, (reply) => (waiting -= reply.text.length));
   return {
     waiting: new Set(requests),
     streams,
-    deliver: (text) => push({ kind: "notification", text }),
-    answer: (text) => push({ kind: "response", text, outcome: "ok" }),
+    deliver: (text) => (waiting > MAX_WAITING ? onFull() : add({ kind: "notification", text })),
+    answer: (text) => add({ kind: "response", text, outcome: "ok" }),
     finish: end,
-    replies: values,
+    replies,
   };
+}
+
+async function* reading(replies: Replies, read: (reply: Reply) => void): Replies {
+  for await (const reply of replies) {
+    read(reply);
+    yield reply;
+  }
 }
 
 /** Hands an answer over, and finishes the sink with its last one. */

@@ -5,6 +5,7 @@ import type { Handshake } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import type { Logger } from "../logger.ts";
 import type { Server } from "../servers.ts";
+import type { Abandoned } from "./abandoned.ts";
 import type { SessionClient } from "./client.ts";
 import type { Link } from "./link.ts";
 import type { Links } from "./links.ts";
@@ -40,8 +41,8 @@ export interface Seat {
   handshake: Handshake;
   /** By the raw id that the client knows. */
   readonly turns: Map<string, Turn>;
-  /** URIs of resources. */
-  readonly subscriptions: Set<string>;
+  /** URIs of resources, and whether the server has agreed already. */
+  readonly subscriptions: Map<string, boolean>;
   /** Of log messages, if it has asked for one. */
   logLevel: string | undefined;
 }
@@ -59,16 +60,22 @@ export interface SessionState {
   readonly seats: Set<Seat>;
   /** By the id that the server knows. */
   readonly turns: Map<RequestId, Turn>;
+  /** By the id that the server knows. */
+  readonly abandoned: Map<RequestId, Abandoned>;
   /** By the id that the client knows. */
   readonly questions: Map<RequestId, Question>;
-  /** The initialize request of the first client: every process gets it. */
+  /** The initialize request of the first client: every process gets it. Without one, Mayfly speaks for itself. */
   handshake: Message<RequestValue> | undefined;
+  /** Whether a server has accepted it. */
+  isHandshakeProven: boolean;
   /** Why the session takes no more requests. */
   refusal: MayflyError | undefined;
   isOver: boolean;
   /** Comes when the last request in flight is over. */
   readonly onIdle: () => void;
   lastId: number;
+  /** UTF-16 code units of the requests in flight. */
+  characters: number;
   readonly logger: Logger;
   /** Runs a request on a process of its own, for a server that has no handshake. */
   readonly bridge: (turn: Turn, all: SessionState) => void;

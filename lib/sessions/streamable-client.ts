@@ -27,6 +27,8 @@ export interface StreamableClient {
    * @returns undefined where the stream cannot be resumed any more
    */
   listen(connection: StreamConnection, lastEventId: string | undefined): Promise<Response | undefined>;
+  /** Whether nothing is in flight, and nobody listens. */
+  isIdle(): boolean;
   /** Whether the session is over. */
   isOver(): boolean;
   /** Ends the session. Repeated calls count once. */
@@ -105,6 +107,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     stream: async (messages, connection) => stream(messages, connection, state),
     take: (messages) => receive(messages, undefined, state),
     listen: async (connection, lastEventId) => listen(connection, lastEventId, state),
+    isIdle: () => isIdle(state),
     isOver: () => state.isOver,
     close: () => close(state),
   };
@@ -120,10 +123,11 @@ function outletFor(
 }
 
 function collect(messages: readonly Message[], streams: boolean, state: State): Collected {
-  const sink = collector(messages.filter(isRequest), streams);
-  const requests = [...sink.waiting];
+  const requests = messages.filter(isRequest);
+  const cancel = (): void => state.membership.cancel(requests);
+  const sink = collector(requests, streams, cancel);
   receive(messages, sink, state);
-  return { replies: sink.replies, cancel: () => state.membership.cancel(requests) };
+  return { replies: sink.replies, cancel };
 }
 
 async function stream(
@@ -135,8 +139,8 @@ async function stream(
   state.posts += 1;
   const id = String(state.posts);
   const outlet = outletFor(id, state, (cut) => {
-    // A client that has seen no id cannot come back for the answer.
-    if (!outlet.isResumable()) state.membership.cancel(requests);
+    // A client that has seen no id cannot come back for the answer, and one that listens is there still.
+    if (!outlet.isResumable() && !state.standalone.isOpen()) state.membership.cancel(requests);
     lose(cut, state);
   });
   state.outlets.set(id, outlet);
@@ -174,10 +178,12 @@ async function listen(
   clearTimeout(state.idleTimer);
   // What was for all, and too long ago, is no reason to hear nothing from now on.
   const lossy = id === STANDALONE;
-  const response = await state.outlets.get(id)?.connect({ ...connection, after, lossy });
-  state.isCut = false;
-  rest(state);
-  return response;
+  try {
+    return await state.outlets.get(id)?.connect({ ...connection, after, lossy });
+  } finally {
+    state.isCut = false;
+    rest(state);
+  }
 }
 
 /** Where an event stands; nowhere, for an id that is none of ours. */
@@ -209,13 +215,16 @@ function lose(cut: boolean, state: State): void {
 
 /** With nothing in flight and nobody listening, the time of the session runs. */
 function rest(state: State): void {
-  const { membership, outlets, drain } = state;
   clearTimeout(state.idleTimer);
-  if (state.isOver || membership.isBusy()) return;
-  if (drain.aborted) return close(state);
-  if ([...outlets.values()].some((outlet) => outlet.isOpen())) return;
+  if (state.isOver || state.membership.isBusy()) return;
+  if (state.drain.aborted) return close(state);
+  if (!isIdle(state)) return;
   state.idleTimer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state);
   state.idleTimer.unref();
+}
+
+function isIdle({ membership, outlets }: State): boolean {
+  return !membership.isBusy() && ![...outlets.values()].some((outlet) => outlet.isOpen());
 }
 
 /**

@@ -3,27 +3,66 @@ import type { Seat, SessionState } from "./state.ts";
 
 /** Resources that clients of a session watch. Source: 2025-11-25/server/resources, Subscriptions. */
 
+const SUBSCRIBE = "resources/subscribe";
+const UNSUBSCRIBE = "resources/unsubscribe";
+
 /** What a request to subscribe is about. */
-export function uriOf({ value }: Message<RequestValue>): string {
-  return String(value.params?.["uri"]);
+function uriOf({ value }: Message<RequestValue>): string {
+  const uri = value.params?.["uri"];
+  return typeof uri === "string" ? uri : "";
 }
 
-/** Whether another client watches it too. */
+export function isAboutSubscription(method: string): boolean {
+  return method === SUBSCRIBE || method === UNSUBSCRIBE;
+}
+
+/** Whether another client watches it too, or is about to. */
 export function isSubscribedElsewhere(uri: string, seat: Seat, { seats }: SessionState): boolean {
   return [...seats].some((other) => other !== seat && other.subscriptions.has(uri));
 }
 
-/** Keeps in mind what a request that the server has answered has changed. */
-export function noteSubscription(request: Message<RequestValue>, seat: Seat): void {
-  if (request.value.method === "resources/subscribe") seat.subscriptions.add(uriOf(request));
-  if (request.value.method === "resources/unsubscribe") seat.subscriptions.delete(uriOf(request));
+/**
+ * Whether a request to subscribe, or to subscribe no more, is met without the server: it has, or keeps, the
+ * subscription for another client.
+ */
+export function isMet(request: Message<RequestValue>, seat: Seat, all: SessionState): boolean {
+  const { method } = request.value;
+  const uri = uriOf(request);
+  const isConfirmed = [...all.seats].some(({ subscriptions }) => subscriptions.get(uri) === true);
+  if (method === SUBSCRIBE && isConfirmed) seat.subscriptions.set(uri, true);
+  if (method !== UNSUBSCRIBE || !isSubscribedElsewhere(uri, seat, all))
+    return method === SUBSCRIBE && isConfirmed;
+  seat.subscriptions.delete(uri);
+  return true;
 }
 
-/**
- * Who hears that a resource has changed: who watches it; for a part of what is watched, which only the server knows,
- * whoever watches anything.
- */
+/** Keeps in mind what a client wants, from the moment when the server is asked: who asks next must know. */
+export function noteWish(request: Message<RequestValue>, { subscriptions }: Seat): void {
+  const { method } = request.value;
+  const uri = uriOf(request);
+  if (method === SUBSCRIBE && !subscriptions.has(uri)) subscriptions.set(uri, false);
+  if (method === UNSUBSCRIBE) subscriptions.delete(uri);
+}
+
+/** Keeps in mind what has become of it. */
+export function noteOutcome(request: Message<RequestValue>, { subscriptions }: Seat, isOk: boolean): void {
+  const uri = uriOf(request);
+  if (request.value.method !== SUBSCRIBE || subscriptions.get(uri) !== false) return;
+  if (isOk) subscriptions.set(uri, true);
+  else subscriptions.delete(uri);
+}
+
+/** Who hears that a resource has changed: who watches it, or what it is a part of. */
 export function subscribersOf(uri: unknown, { seats }: SessionState): Seat[] {
-  const exact = [...seats].filter(({ subscriptions }) => subscriptions.has(String(uri)));
-  return exact.length > 0 ? exact : [...seats].filter(({ subscriptions }) => subscriptions.size > 0);
+  const changed = String(uri);
+  return [...seats].filter(({ subscriptions }) => {
+    return (
+      subscriptions.has(changed) || [...subscriptions.keys()].some((watched) => isPart(changed, watched))
+    );
+  });
+}
+
+/** Whether a URI goes on where another one ends (RFC 3986, 3). */
+function isPart(uri: string, whole: string): boolean {
+  return uri.startsWith(whole) && (whole.endsWith("/") || /^[/?#]/.test(uri.slice(whole.length)));
 }

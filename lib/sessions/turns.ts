@@ -7,6 +7,8 @@ import { idOf } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
+import { abandonTurn } from "./abandoned.ts";
+import { noteOutcome } from "./subscriptions.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
 
 /** Requests of the clients of a session, from the first to the last thing that happens to them. */
@@ -14,6 +16,7 @@ import type { Seat, SessionState, Turn } from "./state.ts";
 /** Registers a request. */
 export function beginTurn(request: Message<RequestValue>, seat: Seat, all: SessionState): Turn {
   all.lastId += 1;
+  all.characters += request.text.length;
   const turn: Turn = {
     seat,
     request,
@@ -28,6 +31,15 @@ export function beginTurn(request: Message<RequestValue>, seat: Seat, all: Sessi
   return turn;
 }
 
+/** Requests of a session that may be in flight at once, and characters of them all. */
+const MAX_TURNS = 20_000;
+const MAX_CHARACTERS = 64 * 1024 ** 2;
+
+/** Whether there is no room for another request. */
+export function isFull(request: Message<RequestValue>, { turns, characters }: SessionState): boolean {
+  return turns.size >= MAX_TURNS || characters + request.text.length > MAX_CHARACTERS;
+}
+
 /** Whether nobody has answered or cancelled it meanwhile. */
 export function isOpen({ id }: Turn, { turns }: SessionState): boolean {
   return turns.has(id);
@@ -40,8 +52,10 @@ export function isOpen({ id }: Turn, { turns }: SessionState): boolean {
 export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, all: SessionState): void {
   const { seat, request, link, startedAt } = turn;
   if (!all.turns.delete(turn.id)) return;
+  all.characters -= request.text.length;
   seat.turns.delete(idOf(request));
   turn.stopTimer();
+  noteOutcome(request, seat, outcome === "ok");
   seat.client.settle(request, text);
   const durationMs = Math.round(performance.now() - startedAt);
   // What ran on a process of its own has its own line.
@@ -61,6 +75,7 @@ export function failTurn(turn: Turn, error: MayflyError, all: SessionState): voi
 export function cancelTurn(turn: Turn, all: SessionState, reason: string): void {
   turn.cancel?.();
   turn.link?.send(cancelledText(String(turn.id), reason));
+  abandonTurn(turn, all);
   endTurn(turn, undefined, "client_gone", all);
 }
 
@@ -76,5 +91,6 @@ function expire(turn: Turn, code: ErrorCode, limit: number, all: SessionState): 
   const values = { server: all.server.name, method: shortened(turn.request.value.method), limit };
   const error = new MayflyError(code, { values });
   turn.link?.send(cancelledText(String(turn.id), error.message));
+  abandonTurn(turn, all);
   failTurn(turn, error, all);
 }

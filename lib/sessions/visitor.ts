@@ -16,7 +16,7 @@ export function collectAlone(
   principal: string,
   join: (client: SessionClient) => Membership,
 ): Collected {
-  const sink = collector(messages.filter(isRequest), streams);
+  const sink = collector(messages.filter(isRequest), streams, () => leave());
   const leave = (): void => {
     sink.finish();
     membership.leave();

@@ -142,7 +142,7 @@ describe("POST /messages", () => {
     assert.deepEqual(await refused('{"jsonrpc":"2.0"}'), [400, -32600]);
     assert.deepEqual(await refused('{"id":1,"method":"ping"}'), [400, -32600]);
     const [type] = await refused(JSON.stringify(request("ping")), { "content-type": "text/plain" });
-    assert.equal(type, 415);
+    assert.equal(type, 400);
     const [size] = await refused(JSON.stringify(request("ping", { filling: "x".repeat(1000) })));
     assert.equal(size, 413);
     assert.deepEqual([pids(), client.messages], [[], []]);

@@ -1,0 +1,75 @@
+import type { Reply, Replies } from "../exchange/order.ts";
+import type { Host } from "../host.ts";
+import { isObject } from "../jsonrpc.ts";
+import { ClientGone, onAbort } from "../lifetime.ts";
+import { memberText } from "../rawjson.ts";
+import { respond } from "../response.ts";
+import type { ResponseForm } from "../response.ts";
+import type { StreamableRequest } from "./session-table.ts";
+import type { Collected, StreamableClient } from "./streamable-client.ts";
+
+type Form = Pick<ResponseForm, "batch" | "stream"> & { readonly sessionToken?: string };
+
+/** The response that collected replies make. A client that goes before they are complete wants none of them. */
+export function respondTo(
+  { replies, cancel }: Collected,
+  { sessionToken, ...form }: Form,
+  { request, context }: Pick<StreamableRequest, "request" | "context">,
+  host: Host,
+): Promise<Response> {
+  const gone = new AbortController();
+  const lifetime = { signal: gone.signal, end: () => gone.abort(new ClientGone()) };
+  const letGo = [request.signal, context.signal].map((signal) => onAbort(signal, lifetime.end));
+  letGo.push(onAbort(gone.signal, cancel));
+  const complete = finishing(replies, () => letGo.forEach((off) => off()));
+  return respond(complete, { ...host.form, ...form, sessionToken, lifetime });
+}
+
+/** What fires after the last reply is none of the session's business. */
+async function* finishing(replies: Replies, finish: () => void): Replies {
+  for await (const reply of replies) {
+    if (reply.kind === "response") finish();
+    yield reply;
+  }
+  finish();
+}
+
+/** The response to the handshake: a session begins with its answer, and not at all with a refusal. */
+export async function respondToOpening(
+  { replies, cancel }: Collected,
+  form: Form & { readonly sessionToken: string },
+  client: StreamableClient,
+  source: Pick<StreamableRequest, "request" | "context">,
+  host: Host,
+): Promise<Response> {
+  const end = (): void => {
+    cancel();
+    client.close();
+  };
+  const response = await respondTo(
+    { replies: untilRefused(replies, client), cancel: end },
+    form,
+    source,
+    host,
+  );
+  if (client.isOver()) response.headers.delete("Mcp-Session-Id");
+  if (response.status === OVERLOADED) response.headers.set("Retry-After", "1");
+  return response;
+}
+
+const OVERLOADED = 503;
+
+async function* untilRefused(replies: Replies, client: StreamableClient): Replies {
+  for await (const reply of replies) {
+    const error = reply.kind === "response" ? memberText(reply.text, "error") : undefined;
+    if (error !== undefined) client.close();
+    yield error !== undefined && isOverload(JSON.parse(error))
+      ? ({ ...reply, status: OVERLOADED } as Reply)
+      : reply;
+  }
+}
+
+function isOverload(error: unknown): boolean {
+  const data = isObject(error) ? error["data"] : undefined;
+  return isObject(data) && data["reason"] === "overloaded";
+}

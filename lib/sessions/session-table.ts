@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+
+import { MayflyError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import type { IncomingRequest, RequestContext } from "../incoming.ts";
+import type { Server } from "../servers.ts";
+import { tooManySessions } from "./admission.ts";
+import { announce } from "./announcing.ts";
+import { refuseChange, serverFor } from "./environment.ts";
+import type { Variables } from "./environment.ts";
+import type { Rooms } from "./rooms.ts";
+import { createStreamableClient } from "./streamable-client.ts";
+import type { StreamableClient } from "./streamable-client.ts";
+
+/** A request to the path of a server. */
+export interface StreamableRequest {
+  readonly request: IncomingRequest;
+  readonly context: RequestContext;
+  readonly url: URL;
+  /** The server's name, as in the path. */
+  readonly name: string | undefined;
+  readonly principal: string;
+}
+
+/** The sessions of streamable HTTP, by the id that their clients know. */
+export interface SessionTable {
+  /**
+   * The session that a request names. Its server may have another configuration by now, or none.
+   * @returns undefined without an id, or with one that is not ours: gateways invent others
+   * @throws SESSION_NOT_FOUND, ENVIRONMENT_FIXED
+   */
+  find(request: StreamableRequest): StreamableClient | undefined;
+  /** @throws TOO_MANY_SESSIONS, and what is wrong with the server's name and the variables in the URL */
+  open(request: StreamableRequest): { readonly id: string; readonly client: StreamableClient };
+}
+
+interface Entry {
+  readonly client: StreamableClient;
+  readonly principal: string;
+  /** As in the path that it was opened by. */
+  readonly name: string | undefined;
+  /** As it was then. */
+  readonly server: Server;
+  readonly variables: Variables;
+}
+
+const PREFIX = "mayfly-";
+/** Sessions at once. An idle one costs a few kilobytes. */
+const MAX_SESSIONS = 10_000;
+
+export function createSessionTable(rooms: Rooms, host: Host): SessionTable {
+  const entries = new Map<string, Entry>();
+  return {
+    find(request) {
+      const id = request.request.headers.get("mcp-session-id");
+      if (!id?.startsWith(PREFIX)) return undefined;
+      const entry = entries.get(id);
+      // Another's session is as good as none.
+      if (!entry || !isOwn(entry, request)) throw new MayflyError("SESSION_NOT_FOUND");
+      refuseChange(request.url, entry.server, entry.variables);
+      return entry.client;
+    },
+    open(request) {
+      if (entries.size >= MAX_SESSIONS) giveWay(entries, request.principal);
+      const { name, principal, url } = request;
+      const { server, variables } = serverFor(url, host.servers.find(name), host.sessions === "shared");
+      const id = PREFIX + randomUUID();
+      const client = clientFor(id, server, principal, () => entries.delete(id), rooms, host);
+      entries.set(id, { client, principal, name, server, variables });
+      return { id, client };
+    },
+  };
+}
+
+/** An idle session gives way: the oldest of the same caller, or else of all. @throws TOO_MANY_SESSIONS */
+function giveWay(entries: ReadonlyMap<string, Entry>, principal: string): void {
+  const idle = [...entries.values()].filter(({ client }) => client.isIdle());
+  const oldest = idle.find((entry) => entry.principal === principal) ?? idle[0];
+  if (!oldest) throw tooManySessions(MAX_SESSIONS);
+  oldest.client.close();
+}
+
+function isOwn(entry: Entry, { principal, name }: StreamableRequest): boolean {
+  return entry.principal === principal && (entry.name === name || entry.server.name === name);
+}
+
+function clientFor(
+  id: string,
+  server: Server,
+  principal: string,
+  forget: () => void,
+  rooms: Rooms,
+  host: Host,
+): StreamableClient {
+  const { eventStore: store, logger, sessionIdleMs: idleMs, sessionResumeMs: resumeMs, drain } = host;
+  const farewell = announce({ server: server.name, transport: "mcp", principal }, host);
+  return createStreamableClient({
+    id,
+    principal,
+    join: (client) => (host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client)),
+    store,
+    idleMs,
+    resumeMs,
+    drain: drain.signal,
+    onClose: () => {
+      forget();
+      farewell();
+    },
+    logger,
+  });
+}
