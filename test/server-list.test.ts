@@ -98,7 +98,7 @@ describe("GET /servers", () => {
       const response = await get(await setUp(t), "/servers", { method });
       assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
       const { error } = (await response.json()) as { error: { message: string } };
-      assert.equal(error.message, "Only GET is served here");
+      assert.equal(error.message, "Only GET, HEAD is served here");
     });
   }
 
