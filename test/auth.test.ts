@@ -130,7 +130,7 @@ describe("without a key", () => {
 
   test("the health is not changed", async (t) => {
     const response = await watchedHandler(t, CLOSED).fetch("/health", PING);
-    assert.equal(response.headers.get("allow"), "GET");
+    assert.equal(response.headers.get("allow"), "GET, HEAD");
     await refusalOf(response, 405, -32600);
   });
 
