@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { createEventStore } from "../../lib/event-store.ts";
 import type { EventStore } from "../../lib/event-store.ts";
 import { silentLogger } from "../../lib/logger.ts";
+import { deferred } from "../../lib/promises.ts";
 import { createOutlet } from "../../lib/sessions/outlet.ts";
 import type { Connection, Outlet } from "../../lib/sessions/outlet.ts";
 import { within } from "../support/deadline.ts";
@@ -112,10 +113,12 @@ describe("a connection", () => {
 describe("a store of the operator's own", () => {
   test("may take its time: events keep their order", async () => {
     const kept = createEventStore();
+    const [asked, written] = [deferred(), deferred()];
     const slow: EventStore = {
       ...kept,
       store: async (streamId, event) => {
-        await new Promise((resolve) => setTimeout(resolve, event.index === 1 ? 20 : 0));
+        asked.resolve();
+        if (event.index === 1) await written.promise;
         await kept.store(streamId, event);
       },
     };
@@ -124,6 +127,8 @@ describe("a store of the operator's own", () => {
     outlet.push('"a"');
     outlet.push('"b"');
     outlet.finish();
+    await within(asked.promise, 5000, "the store has the first event");
+    written.resolve();
     assert.deepEqual(await eventsOf(await connection), ['id: 7.1 data: "a"', 'id: 7.2 data: "b"']);
   });
 

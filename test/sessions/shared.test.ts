@@ -43,7 +43,7 @@ async function hold(
   id: string | number = key,
 ): Promise<void> {
   const isHeld = ({ params }: Message): boolean =>
-    params?.["name"] === "hold" && params["arguments"]?.["key"] === key;
+    params?.["name"] === "hold" && (params["arguments"] as Params | undefined)?.["key"] === key;
   await client.send(call("hold", { key }, { id }));
   await until(() => received.some(isHeld), { withinMs: WAIT_MS, label: `the server holds ${key}` });
 }

@@ -8,12 +8,12 @@ import type { Frame } from "./event-stream.ts";
 export interface Message {
   readonly id?: string | number;
   readonly method?: string;
-  readonly params?: Readonly<Record<string, any>>;
-  readonly result?: Readonly<Record<string, any>>;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly result?: Readonly<Record<string, unknown>>;
   readonly error?: {
     readonly code: number;
     readonly message: string;
-    readonly data?: Readonly<Record<string, any>>;
+    readonly data?: Readonly<Record<string, unknown>>;
   };
 }
 
