@@ -111,15 +111,47 @@ test("while it stops, a message on a stream that is still busy is refused", asyn
   await client.send(TEN_STEPS);
   await client.take(saying(PROGRESS), "the first progress");
   const closing = server.close(60_000);
-  const late = await fetch(client.endpoint, post(request("ping", {}, "late"))).then(
-    async (response) => [response.status, await response.text()] as const,
-    // The port is closed already.
-    () => [503, ""] as const,
-  );
-  assert.equal(late[0], 503, late[1]);
+  // Not over the network, where the port is closed already.
+  const late = await server.handler.fetch(new Request(client.endpoint, post(request("ping", {}, "late"))));
+  assert.equal(late.status, 503, await late.text());
   assert.equal(textOf(await client.take(answering("p"), "the answer")), "10 steps done");
   await within(closing, AT_ONCE_MS, "the adapter closes");
 });
+
+for (const sessions of ["shared", "independent"] as const) {
+  describe(`while it stops, a session that is ${sessions}`, () => {
+    test("gives a call in flight its messages and its answer, and begins nothing new", async (t) => {
+      const { server, url } = await serveSessions(t, "asks-on-demand", { sessions });
+      const client = await connectStreamable(t, url, { capabilities: { roots: {} } });
+      const first = await client.stream(call("ask", { method: "roots/list" }, { id: "ask" }));
+      const { id } = await first.take(saying("roots/list"), "the question");
+      const last = first.eventIds().at(-1);
+      first.close();
+      await first.ended();
+      server.handler.drain();
+      const fresh = await client.get();
+      assert.equal(fresh.status, 503, await fresh.text());
+      const rest = await client.listen(last);
+      assert.equal(rest.response.status, 200);
+      await client.send({ jsonrpc: "2.0", id, result: { roots: [] } });
+      const answer = await rest.take(answering("ask"), "the answer to the call");
+      assert.deepEqual(JSON.parse(textOf(answer)).result, { roots: [] });
+      await rest.ended();
+    });
+
+    test("can be ended by its client", async (t) => {
+      const { server, url, received } = await serveSessions(t, "remembers", { sessions });
+      const client = await connectStreamable(t, url);
+      const stream = await client.stream(call("hold", { key: "k" }, { id: "h" }));
+      const isHeld = (): boolean => received.some(({ params }) => params?.["name"] === "hold");
+      await until(isHeld, { withinMs: WAIT_MS, label: "the server holds the call" });
+      server.handler.drain();
+      const response = await client.delete();
+      assert.equal(response.status, 204, await response.text());
+      await stream.ended();
+    });
+  });
+}
 
 test("kill ends the processes of all sessions without waiting", async (t) => {
   const options = { sharedSession: false, sessions: "independent" } as const;
