@@ -28,6 +28,7 @@ const EXIT_AT_EOF = [
   "noisy",
   "oversized",
   "progress",
+  "refuses-by-name",
   "refuses-initialize",
   "remembers",
   "scrambles",
@@ -176,6 +177,14 @@ describe("fixtures that answer", () => {
   test("refuses-initialize refuses", async (t) => {
     const { error } = await startPeer(t, "refuses-initialize").handshake();
     assert.deepEqual(error, { code: -32000, message: "no handshake today" });
+  });
+
+  test("refuses-by-name refuses the client that is called bad, and no other", async (t) => {
+    const peer = startPeer(t, "refuses-by-name");
+    const bad = initialize({ clientInfo: { name: "bad", version: "1.0.0" } });
+    assert.deepEqual((await peer.answer(bad)).error, { code: -32602, message: "no such clients" });
+    assert.ok((await peer.handshake()).result);
+    assert.equal(textOf(await peer.answer(call("count"))), "1");
   });
 
   test("chatty-at-start speaks before, between and after", async (t) => {

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { get } from "node:http";
+import { get, request as send } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { describe, test } from "node:test";
 
 import type { SessionInfo } from "../../lib/index.ts";
+import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
 import { call, initialize, post } from "../support/rpc.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
-import { connectStreamable } from "../support/streamable-client.ts";
+import { answerOf, connectStreamable } from "../support/streamable-client.ts";
 
 const WAIT_MS = 20_000;
 const MIB = 1024 ** 2;
@@ -116,9 +117,71 @@ describe("onConnect and onClose", () => {
   });
 });
 
+test("listeners that reject later are logged, and change nothing", async (t) => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  t.after(() => process.off("unhandledRejection", note));
+  const lines: string[] = [];
+  const fail = (name: string) => (): unknown => Promise.reject(new Error(name));
+  const { url } = await serveSessions(t, "remembers", {
+    onConnect: fail("onConnect"),
+    onClose: fail("onClose"),
+    onMessage: fail("onMessage"),
+    logger: {
+      ...silentLogger,
+      error: (fields) => lines.push(String((fields as { readonly err?: unknown }).err)),
+    },
+  });
+  const client = await connectSse(t, url);
+  assert.equal(textOf(await client.call("count")), "1");
+  client.close();
+  for (const name of ["onConnect", "onMessage", "onClose"]) {
+    const isLogged = (): boolean => lines.includes(`Error: ${name}`);
+    await until(isLogged, { withinMs: WAIT_MS, label: () => `${name} in ${lines.join()}` });
+  }
+  // They are told of in a later turn of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(unhandled, []);
+});
+
 test("a session that the server refuses is none", async (t) => {
   const { url } = await serveSessions(t, "refuses-initialize", { sessions: "independent" });
   const response = await fetch(`${url}/mcp`, post(initialize()));
   assert.equal(response.headers.get("mcp-session-id"), null);
   assert.ok((await response.text()).includes('"error"'));
 });
+
+test("a session for which there is no place left is refused as such, and is none", async (t) => {
+  const { url } = await serveSessions(t, "remembers", { sessions: "independent", maxProcesses: 2 });
+  const first = await connectStreamable(t, url);
+  const response = await within(fetch(`${url}/mcp`, post(initialize({ id: "i" }))), WAIT_MS, "an answer");
+  const body = (await response.json()) as { readonly id: unknown; readonly error: { readonly data: object } };
+  const heads = ["mcp-session-id", "retry-after"].map((name) => response.headers.get(name));
+  assert.deepEqual([response.status, ...heads], [503, null, "1"]);
+  assert.deepEqual([body.id, body.error.data], ["i", { reason: "overloaded" }]);
+  assert.equal(textOf(await first.call("count")), "1");
+});
+
+test("a client without a session that does not read is given up, and others are served", async (t) => {
+  const count = 400_000;
+  const { url, received, said } = await serveSessions(t, "flood", { sessions: "shared" });
+  const unread = await openVisit(url, call("call", { count }, { id: "v" }));
+  t.after(() => unread.destroy());
+  const isCancelled = (): boolean => received.some(({ method }) => method === "notifications/cancelled");
+  await until(isCancelled, { withinMs: WAIT_MS, label: () => `the server knows, after ${said.length}` });
+  assert.ok(said.length < count, "it was told all of it");
+  const other = call("call", { count: 1 }, { id: "o" });
+  const headers = { accept: "application/json" };
+  const answer = await within(fetch(`${url}/mcp`, post(other, headers)), WAIT_MS, "an answer");
+  assert.equal(textOf(await answerOf(answer, other)), "1");
+});
+
+/** A POST without a session, of whose answer nothing is read but the head. */
+async function openVisit(url: string, body: object): Promise<IncomingMessage> {
+  const { body: text, ...init } = post(body, { accept: "text/event-stream" });
+  const response = new Promise<IncomingMessage>((resolve, reject) =>
+    send(`${url}/mcp`, init, resolve).once("error", reject).end(text),
+  );
+  return within(response, WAIT_MS, "the head of the answer");
+}

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
+import { createEventStore } from "../../lib/event-store.ts";
+import type { EventStore } from "../../lib/event-store.ts";
 import { until } from "../support/deadline.ts";
 import { eventIdOf } from "../support/live-stream.ts";
 import type { LiveStream, Message } from "../support/live-stream.ts";
@@ -163,6 +165,25 @@ for (const sessions of ["shared", "independent"] as const) {
     });
   });
 }
+
+test("with a store that cannot give events back, calls are answered, and a session expires all the same", async (t) => {
+  const eventStore: EventStore = {
+    ...createEventStore(),
+    replay: () => Promise.reject(new Error("disk gone")),
+  };
+  let closed = 0;
+  const onClose = (): void => void (closed += 1);
+  const options = { sessions: "independent", sessionIdleMs: 300, eventStore, onClose } as const;
+  const { url } = await serveSessions(t, "remembers", options);
+  const client = await connectStreamable(t, url);
+  const stream = await client.stream(call("count", {}, { id: "c" }));
+  assert.equal(textOf(await stream.take(answering("c"), "the answer")), "1");
+  await stream.ended();
+  const response = await client.get({ "last-event-id": stream.eventIds()[0] ?? "" });
+  assert.equal(response.status, 400, await response.text());
+  assert.equal(textOf(await client.call("count")), "2");
+  await until(() => closed === 1, { withinMs: WAIT_MS, label: "the session has expired" });
+});
 
 /** A call that tells of its steps, and ends when `k` is released. */
 function steps(client: StreamableClient, count: number): Promise<LiveStream> {

@@ -44,6 +44,17 @@ describe("GET /sse", () => {
     assert.equal(textOf(await client.call("count")), "1");
   });
 
+  test("of an image on another site's page is 403, which sends no Origin", async (t) => {
+    const { server, url } = await serveSessions(t, "remembers");
+    const statusOf = async (headers: Readonly<Record<string, string>>): Promise<number> => {
+      const response = await server.handler.fetch(new Request(`${url}/sse`, { headers }));
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.equal(await statusOf({ "sec-fetch-site": "cross-site" }), 403);
+    assert.equal(await statusOf({ "sec-fetch-site": "none" }), 200);
+  });
+
   test("of a server that is not there is 404", async (t) => {
     const { url } = await serveSessions(t, "remembers");
     const response = await within(fetch(`${url}/sse/other`), WAIT_MS, "an answer");
