@@ -96,6 +96,15 @@ describe("a line of a server", () => {
   }
 });
 
+test("a batch of a server may have a thousand messages, and one with more is not read", () => {
+  const batch = (length: number): string => {
+    const message = '{"jsonrpc":"2.0","method":"a","params":{"x":[1,2]}}';
+    return `[${Array.from({ length }, () => message).join(",")}]`;
+  };
+  assert.equal(messagesOf(batch(1000))?.messages.length, 1000);
+  assert.equal(messagesOf(batch(1001)), undefined);
+});
+
 describe("onOneLine", () => {
   const rows: readonly (readonly [text: string, line: string])[] = [
     ['{"a":1}', '{"a":1}'],

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import * as fc from "fast-check";
+
 import {
   deleteMember,
   editElements,
   editMember,
   elements,
+  isLongerThan,
   memberText,
   members,
   setMember,
@@ -50,6 +53,45 @@ describe("elements", () => {
   for (const [text, found] of rows) {
     test(`of ${text.replaceAll("\n", " ")} keep their text`, () => assert.deepEqual(elements(text), found));
   }
+});
+
+describe("isLongerThan", () => {
+  const indents = fc.constantFrom(undefined, 1, "\t");
+
+  test("counts the elements of an array, and of none within it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.jsonValue()),
+        fc.integer({ min: 1, max: 12 }),
+        indents,
+        (array, limit, indent) => {
+          const text = JSON.stringify(array, undefined, indent);
+          assert.equal(isLongerThan(text, limit), JSON.parse(text).length > limit, text);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("knows an empty array", () => {
+    for (const text of ["[]", " [ ] "]) assert.equal(isLongerThan(text, 0), false, text);
+    assert.equal(isLongerThan("[1]", 0), true);
+  });
+
+  test("comes to an end with any text", () => {
+    const token = fc.constantFrom("[", "]", "{", "}", ",", '"', "\\", "1", " ", '\\"', "\n");
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(token).map((tokens) => tokens.join("")),
+    );
+    fc.assert(
+      fc.property(text, fc.nat(12), (tail, limit) => {
+        assert.equal(typeof isLongerThan(`[${tail}`, limit), "boolean");
+        assert.equal(typeof isLongerThan(tail, limit), "boolean");
+      }),
+      { numRuns: 5000 },
+    );
+  });
 });
 
 describe("memberText", () => {
