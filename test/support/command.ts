@@ -19,6 +19,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Stands in the arguments of the servers: none may be left after the test. */
   readonly token?: string;
+  /** How many files it may have open. Needs a shell. @default as many as the test */
+  readonly descriptors?: number;
 }
 
 export interface Exit {
@@ -76,10 +78,11 @@ export async function startServing(
 async function startCommand(
   t: TestContext,
   args: readonly string[],
-  { cwd, env = {}, token }: CommandOptions = {},
+  { cwd, env = {}, token, descriptors }: CommandOptions = {},
 ): Promise<Command> {
   const folder = await temporaryFolder(t);
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [program = "", ...words] = limited([process.execPath, MAIN, ...args], descriptors);
+  const child = spawn(program, words, {
     cwd: cwd ?? folder,
     env: { PATH: process.env["PATH"], HOME: folder, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -103,6 +106,12 @@ async function startCommand(
       return { code, signal, stdout: stdout(), stderr: stderr() };
     },
   };
+}
+
+/** The shell gives way to the command, which keeps its limit and its process id. */
+export function limited(words: readonly string[], descriptors: number | undefined): readonly string[] {
+  if (descriptors === undefined) return words;
+  return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(descriptors), ...words];
 }
 
 function gathered(stream: Readable): () => string {
