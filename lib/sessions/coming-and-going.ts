@@ -13,9 +13,10 @@ import { cancelTurn, failTurn } from "./turns.ts";
 /** A client leaves: what was for it alone ends, and the others notice nothing. */
 export function leave(seat: Seat, all: SessionState): void {
   if (!all.seats.delete(seat)) return;
+  const watched = [...seat.subscriptions.keys()];
   for (const turn of [...seat.turns.values()]) cancelTurn(turn, all, CLIENT_GONE);
   refuseQuestions(seat, all);
-  const unwatched = [...seat.subscriptions.keys()].filter((uri) => !isSubscribedElsewhere(uri, seat, all));
+  const unwatched = watched.filter((uri) => !isSubscribedElsewhere(uri, seat, all));
   const link = all.links.running();
   if (!link) return;
   for (const uri of unwatched) request("resources/unsubscribe", { uri }, link);

@@ -28,6 +28,7 @@ function takeRequest(request: Message<RequestValue>, seat: Seat, all: SessionSta
   const own = ownAnswer(request, seat, all);
   if (own !== undefined) return seat.client.settle(request, own);
   const turn = beginTurn(request, seat, all);
+  noteWish(request, seat);
   if (request.value.method === "initialize") keepHandshake(request, seat, all);
   void run(turn, all);
 }
@@ -82,7 +83,6 @@ function answerInitialize(turn: Turn, link: Link, all: SessionState): void {
 
 function send(turn: Turn, link: Link, all: SessionState): void {
   turn.link = link;
-  noteWish(turn.request, turn.seat);
   limitTurn(turn, all);
   if (link.send(textFor(turn, all))) return;
   const values = { server: all.server.name, limit: MAX_UNREAD };

@@ -67,7 +67,7 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
     } catch (error) {
       const failure = failureOf(error, over.signal, server, host.maxMessageBytes) ?? ended();
       // A refusal is an answer, and may be about one client only.
-      if (!NO_FAILURES.has(failure.code)) backoff.noteFailure();
+      if (!isNoFailure(failure)) backoff.noteFailure();
       throw failure;
     }
   };
@@ -126,13 +126,11 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
   };
 }
 
-const NO_FAILURES: ReadonlySet<string> = new Set([
-  "OVERLOADED",
-  "NO_PLACE_TO_WAIT",
-  "SHUTTING_DOWN",
-  "INITIALIZE_REFUSED",
-  "SESSION_NOT_FOUND",
-]);
+/** Of the host, of one client, or of nobody any more. */
+function isNoFailure({ code, reason }: MayflyError): boolean {
+  const isOfHost = reason === "overloaded" || reason === "shutdown";
+  return isOfHost || code === "INITIALIZE_REFUSED" || code === "SESSION_NOT_FOUND";
+}
 
 /** To whoever still waits for a session that is over. */
 function ended(): MayflyError {

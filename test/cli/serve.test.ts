@@ -307,8 +307,16 @@ test("a port in use is an error that names it, with exit code 1", async (t) => {
 });
 
 const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr: RegExp])[] = [
-  ["an unknown option", ["--prot", "1", "--", "node"], /unknown option '--prot'[^]*mayfly --help shows all options/],
-  ["an option without its value", ["--port"], /'--port <number>' argument missing[^]*mayfly --help shows all options/],
+  [
+    "an unknown option",
+    ["--prot", "1", "--", "node"],
+    /unknown option '--prot'[^]*mayfly --help shows all options/,
+  ],
+  [
+    "an option without its value",
+    ["--port"],
+    /'--port <number>' argument missing[^]*mayfly --help shows all options/,
+  ],
   ["a port that is no number", ["--port", "x", "--", "node"], /^mayfly: --port: .*found "x"$/m],
   ["a limit of nothing", ["--max-body", "0", "--", "node"], /^mayfly: --max-body: .*found "0"$/m],
   ["an unknown level", ["--log-level", "loud", "--", "node"], /^mayfly: .*found "loud"$/m],
