@@ -6,7 +6,7 @@ import { startServing } from "../support/command.ts";
 import { within } from "../support/deadline.ts";
 import { fixture } from "../support/fixture.ts";
 import { call, post } from "../support/rpc.ts";
-import { textOf } from "../support/sessions.ts";
+import { memoryOf, textOf } from "../support/sessions.ts";
 import { answering, saying } from "../support/sse-client.ts";
 import { answerOf, connectStreamable } from "../support/streamable-client.ts";
 
@@ -17,9 +17,16 @@ const ELICIT = {
 };
 const ANSWER = { action: "accept", content: { name: "Ada" } };
 
-/** A client that says that its user can be asked, and is. */
+/** A client that says that its user can be asked: the server is told so, and asks. */
 async function isAsked(t: TestContext, url: string): Promise<void> {
-  const client = await connectStreamable(t, url, { capabilities: { elicitation: {} } });
+  const capabilities = { elicitation: {} };
+  const client = await connectStreamable(t, url, { capabilities });
+  const { handshakes } = await memoryOf(client);
+  // This server asks without looking; others ask only whom they know to have the capability.
+  assert.deepEqual(
+    handshakes.map((handshake) => handshake.capabilities),
+    [capabilities],
+  );
   const stream = await client.stream(call("ask", ELICIT, { id: 1 }));
   const { id } = await stream.take(saying(ELICIT.method), "the question");
   await client.send({ jsonrpc: "2.0", id, result: ANSWER });
