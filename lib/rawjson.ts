@@ -129,7 +129,10 @@ export function isDeeperThan(text: string, levels: number): boolean {
   return depth > levels;
 }
 
-/** Whether the array that the text holds has more elements than that. One pass over any text, JSON or not. */
+/**
+ * Whether the array that the text holds has more elements than that. One pass over any text, JSON or not.
+ * @param elements at least 1
+ */
 export function isLongerThan(text: string, elements: number): boolean {
   let [depth, commas] = [0, 0];
   for (let at = 0; at < text.length && commas < elements; at += 1) {

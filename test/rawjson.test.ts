@@ -73,11 +73,6 @@ describe("isLongerThan", () => {
     );
   });
 
-  test("knows an empty array", () => {
-    for (const text of ["[]", " [ ] "]) assert.equal(isLongerThan(text, 0), false, text);
-    assert.equal(isLongerThan("[1]", 0), true);
-  });
-
   test("comes to an end with any text", () => {
     const token = fc.constantFrom("[", "]", "{", "}", ",", '"', "\\", "1", " ", '\\"', "\n");
     const text = fc.oneof(
