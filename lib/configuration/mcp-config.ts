@@ -169,27 +169,20 @@ function parseTools(value: unknown, place: string, variables: Variables): ToolFi
 type Settings = Omit<ServerConfig, "command" | "args" | "env" | "cwd" | "tools">;
 
 /** What stands in the file as it is meant. */
-function settingsOf({
-  startTimeoutMs,
-  requestTimeoutMs,
-  era,
-  inputMode,
-  rerun,
-  cacheTtlMs,
-  cacheScope,
-  allowEnv,
-}: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
-  const settings = {
-    startTimeoutMs,
-    requestTimeoutMs,
-    era,
-    inputMode,
-    rerun,
-    cacheTtlMs,
-    cacheScope,
-    allowEnv,
-  };
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+const SETTINGS = [
+  "startTimeoutMs",
+  "requestTimeoutMs",
+  "era",
+  "inputMode",
+  "rerun",
+  "cacheTtlMs",
+  "cacheScope",
+  "allowEnv",
+] as const satisfies readonly (keyof Settings)[];
+
+function settingsOf(server: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
+  const given = SETTINGS.filter((name) => server[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, server[name]]));
 }
 
 interface Shape<Schema> {
