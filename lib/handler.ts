@@ -16,7 +16,6 @@ import { classify } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
 import { refuseHidden } from "./request/hidden-tools.ts";
 import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
-import { createSessions } from "./sessions/index.ts";
 import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
@@ -49,11 +48,13 @@ export interface Handler {
 }
 
 /**
- * Puts stdio MCP servers behind stateless streamable HTTP: every request that needs a server gets a process of
- * its own, which ends with it.
+ * A handler with sessions or without: a function has no use for them, and starts sooner without their code.
  * @throws ConfigurationError
  */
-export function createHandler(options: HandlerOptions): Handler {
+export function createHandlerOver(
+  options: HandlerOptions,
+  createSessions: (host: Host) => Sessions | undefined,
+): Handler {
   const host = createHost(options);
   const sessions = createSessions(host);
   return {
@@ -81,7 +82,12 @@ export function createHandler(options: HandlerOptions): Handler {
 }
 
 /** One request on one page. */
-async function answer(source: Source, page: Page, host: Host, sessions: Sessions): Promise<Response> {
+async function answer(
+  source: Source,
+  page: Page,
+  host: Host,
+  sessions: Sessions | undefined,
+): Promise<Response> {
   const { request } = source;
   const url = new URL(request.url);
   admitOrigin(request, url, page, host.rules);
@@ -90,11 +96,17 @@ async function answer(source: Source, page: Page, host: Host, sessions: Sessions
   refuseWhileStopping(request, route, host);
   if (route.kind === "health") return answerHealth(source, url, host);
   // What its client may do was decided when its stream was opened.
-  if (route.kind === "messages") return sessions.httpSse.take(request, url);
+  if (route.kind === "messages") return need(sessions).httpSse.take(request, url);
   const principal = await admitKey(request, url, host.rules);
   if (route.kind === "servers") return answerServers(request, host);
-  if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, sessions);
+  if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, need(sessions));
   return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);
+}
+
+/** The routes that need them are not served without them. */
+function need(sessions: Sessions | undefined): Sessions {
+  if (!sessions) throw new MayflyError("INTERNAL");
+  return sessions;
 }
 
 /** Another address may be asked; but what runs here may need more messages of its client, who may come back for it. */
@@ -120,14 +132,14 @@ interface Call extends Source {
   readonly url: URL;
 }
 
-async function answerMcp(call: Call, host: Host, { streamable }: Sessions): Promise<Response> {
+async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined): Promise<Response> {
   const { request, name, url } = call;
-  const hasSessions = host.sessions !== "none";
-  refuseMethod(request, hasSessions ? ["GET", "POST", "DELETE"] : ["POST"]);
-  if (request.method === "GET") return streamable.get(call);
-  if (request.method === "DELETE") return streamable.end(call);
+  const streamable = host.sessions === "none" ? undefined : sessions?.streamable;
+  refuseMethod(request, streamable ? ["GET", "POST", "DELETE"] : ["POST"]);
+  if (streamable && request.method === "GET") return streamable.get(call);
+  if (streamable && request.method === "DELETE") return streamable.end(call);
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
-  const inSession = hasSessions ? await streamable.post(call, text, stream) : undefined;
+  const inSession = await streamable?.post(call, text, stream);
   if (inSession) return inSession;
   const incoming = classify(text, request.headers, host);
   try {

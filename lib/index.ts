@@ -1,4 +1,4 @@
-export { createHandler } from "./handler.ts";
+export { createHandler } from "./create-handler.ts";
 export type { Handler } from "./handler.ts";
 export type { IncomingRequest, RequestContext } from "./incoming.ts";
 export { ConfigurationError } from "./configuration/error.ts";

@@ -12,6 +12,7 @@ const LAYERS = [
   ["lib/cli/*"],
   ["lib/adapters/*"],
   ["lib/index.ts"],
+  ["lib/create-handler.ts"],
   ["lib/handler.ts"],
   ["lib/sessions/*"],
   ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],

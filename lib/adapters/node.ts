@@ -8,7 +8,7 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { TRANSPORTS } from "../configuration/options.ts";
 import type { HandlerOptions, Transport } from "../configuration/options.ts";
 import { roomForConnections } from "../descriptors.ts";
-import { createHandler } from "../handler.ts";
+import { createHandler } from "../create-handler.ts";
 import type { Handler } from "../handler.ts";
 import { settlesWithin } from "../promises.ts";
 import { closeWhenIdle } from "./connections.ts";

@@ -5,7 +5,7 @@ import type { FoundConfig } from "../configuration/find.ts";
 import type { HandlerOptions, InputMode } from "../configuration/options.ts";
 import { inputOptions, list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
 import { MayflyError } from "../errors.ts";
-import { createHandler } from "../handler.ts";
+import { createHandlerOver } from "../handler.ts";
 import type { Handler } from "../handler.ts";
 import type { IncomingRequest, RequestContext } from "../incoming.ts";
 import { jsonLogger } from "../logger.ts";
@@ -30,10 +30,8 @@ export default vercelFunction;
 function createFunctionHandler(variables: Variables): Pick<Handler, "fetch"> {
   const logger = jsonLogger("info");
   try {
-    const handler = createHandler({
-      ...functionOptions(variables),
-      logger: jsonLogger(toLogLevel(variables["LOG_LEVEL"])),
-    });
+    const options = { ...functionOptions(variables), logger: jsonLogger(toLogLevel(variables["LOG_LEVEL"])) };
+    const handler = createHandlerOver(options, () => undefined);
     process.once("SIGTERM", () => stop(handler));
     return handler;
   } catch (error) {
