@@ -23,17 +23,19 @@ export function isSubscribedElsewhere(uri: string, seat: Seat, { seats }: Sessio
 
 /**
  * Whether a request to subscribe, or to subscribe no more, is met without the server: it has, or keeps, the
- * subscription for another client.
+ * subscription for another client. What a client has not subscribed to, it cannot end.
  */
 export function isMet(request: Message<RequestValue>, seat: Seat, all: SessionState): boolean {
   const { method } = request.value;
   const uri = uriOf(request);
-  const isConfirmed = [...all.seats].some(({ subscriptions }) => subscriptions.get(uri) === true);
-  if (method === SUBSCRIBE && isConfirmed) seat.subscriptions.set(uri, true);
-  if (method !== UNSUBSCRIBE || !isSubscribedElsewhere(uri, seat, all))
-    return method === SUBSCRIBE && isConfirmed;
-  seat.subscriptions.delete(uri);
-  return true;
+  if (method === SUBSCRIBE) {
+    const isConfirmed = [...all.seats].some(({ subscriptions }) => subscriptions.get(uri) === true);
+    if (isConfirmed) seat.subscriptions.set(uri, true);
+    return isConfirmed;
+  }
+  if (method !== UNSUBSCRIBE) return false;
+  const wasOwn = seat.subscriptions.delete(uri);
+  return !wasOwn || isSubscribedElsewhere(uri, seat, all);
 }
 
 /** Keeps in mind what a client wants, from the moment when the server is asked: who asks next must know. */

@@ -97,6 +97,13 @@ describe("clients that subscribe to one resource", () => {
     assert.deepEqual(await heardOf([URI], three), [[URI], [], []]);
   });
 
+  test("are not silenced by a client that spells it in another way, which a server may take for the same", async (t) => {
+    const { one, two } = await connectThree(t);
+    await one.ask(request(SUBSCRIBE, { uri: URI }, "s"));
+    assert.deepEqual((await two.ask(request(UNSUBSCRIBE, { uri: URI.toUpperCase() }, "u"))).result, {});
+    assert.deepEqual((await memoryOf(two)).unsubscribed, []);
+  });
+
   test("hear of its parts, and of nothing else", async (t) => {
     const three = await connectThree(t);
     await three.one.ask(request(SUBSCRIBE, { uri: "test://one/a" }, "s"));
