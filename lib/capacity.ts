@@ -18,7 +18,6 @@ const PROCESSES_PER_CORE = 8;
 const BYTES_PER_PROCESS = 128 * 1024 ** 2;
 /** Milliseconds that a request may wait for a place. */
 const MAX_WAIT_MS = 5000;
-const RETRY_AFTER_SECONDS = 1;
 
 /** 8 for each core, but at most what half the memory holds at 128 MiB each, and at least 4. */
 export function defaultMaxProcesses(): number {
@@ -60,14 +59,12 @@ export function createPlaces(maxProcesses: number): Places {
   let taken = 0;
   return {
     take() {
-      if (taken >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit }, headers: RETRY });
+      if (taken >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
       taken += 1;
       return once(() => (taken -= 1));
     },
   };
 }
-
-const RETRY = { "Retry-After": "1" };
 
 function waitForPlace(queue: Set<() => void>, limit: number, signal: AbortSignal): Promise<void> {
   if (queue.size >= limit) throw overloaded(limit);
@@ -90,8 +87,5 @@ function waitForPlace(queue: Set<() => void>, limit: number, signal: AbortSignal
 }
 
 function overloaded(limit: number): MayflyError {
-  return new MayflyError("OVERLOADED", {
-    values: { limit },
-    headers: { "Retry-After": String(RETRY_AFTER_SECONDS) },
-  });
+  return new MayflyError("OVERLOADED", { values: { limit } });
 }

@@ -8,6 +8,9 @@ export const HEADER_MISMATCH = -32020;
 export const MISSING_CAPABILITY = -32021;
 export const UNSUPPORTED_VERSION = -32022;
 
+/** Of an answer by a host that has no room now. Seconds. */
+export const RETRY_SOON = { "Retry-After": "1" };
+
 /** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */
 export type FailureReason = "spawn_failed" | "exited" | "timeout" | "protocol" | "overloaded" | "shutdown";
 
@@ -385,7 +388,7 @@ export class MayflyError extends Error {
     this.rpcCode = row.rpc;
     this.reason = row.reason;
     this.data = row.reason === undefined ? data : { reason: row.reason, ...data };
-    this.headers = headers;
+    this.headers = row.reason === "overloaded" ? { ...RETRY_SOON, ...headers } : headers;
     this.id = id;
   }
 }

@@ -12,7 +12,7 @@ import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { shortened } from "./logger.ts";
 import { ClientGone } from "./lifetime.ts";
 import { requestedEnvironment } from "./parameters.ts";
-import { classify } from "./request/classify.ts";
+import { classify, messagesIn } from "./request/classify.ts";
 import type { Incoming } from "./request/classify.ts";
 import { refuseHidden } from "./request/hidden-tools.ts";
 import { accepted, errorResponse, respond, unreadResponse } from "./response.ts";
@@ -139,9 +139,10 @@ async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined)
   if (streamable && request.method === "GET") return streamable.get(call);
   if (streamable && request.method === "DELETE") return streamable.end(call);
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
-  const inSession = await streamable?.post(call, text, stream);
+  const posted = messagesIn(text);
+  const inSession = await streamable?.post(call, posted, stream);
   if (inSession) return inSession;
-  const incoming = classify(text, request.headers, host);
+  const incoming = classify(posted, request.headers, host);
   try {
     if (host.drain.signal.aborted && asksForSomething(incoming)) throw new MayflyError("SHUTTING_DOWN");
     const server = serverFor(name, url, host);

@@ -71,7 +71,7 @@ async function spawnIn(home: Home, parameters: StdioServerParameters, limits: Ch
 function outOfDescriptors(cause: unknown): MayflyError | undefined {
   const { code } = Object(cause) as NodeJS.ErrnoException;
   const isOut = code === "EMFILE" || code === "ENFILE";
-  return isOut ? new MayflyError("NO_DESCRIPTORS", { cause, headers: { "Retry-After": "1" } }) : undefined;
+  return isOut ? new MayflyError("NO_DESCRIPTORS", { cause }) : undefined;
 }
 
 /** The operator's own cache variables count; of a HOME that cannot be written, nothing is left to count. */

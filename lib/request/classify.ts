@@ -38,13 +38,17 @@ const CANCELLED = "notifications/cancelled";
 
 const NOTHING: Incoming = { requests: [], answers: [], batch: false };
 
+/** The messages of a POST. */
+export interface Posted {
+  readonly messages: readonly Message[];
+  readonly batch: boolean;
+}
+
 /**
- * Classifies the text of a body by its era, and checks what can be checked before there is a server.
- * @throws BODY_NOT_JSON, NOT_A_MESSAGE, BATCH_NOT_ALLOWED, SESSION_NOT_FOUND, and the errors about versions, envelopes
- * and headers
+ * Classifies what was posted by its era, and checks what can be checked before there is a server.
+ * @throws BATCH_NOT_ALLOWED, SESSION_NOT_FOUND, and the errors about versions, envelopes and headers
  */
-export function classify(text: string, headers: Headers, rules: ModernRules): Incoming {
-  const { messages, batch } = messagesIn(text);
+export function classify({ messages, batch }: Posted, headers: Headers, rules: ModernRules): Incoming {
   const version = versionOf(headers);
   const [message] = messages;
   if (batch || !message) return classifyBatch(messages, version, headers);
@@ -61,7 +65,7 @@ export function classify(text: string, headers: Headers, rules: ModernRules): In
  * The messages of a body, whatever they ask for.
  * @throws BODY_NOT_JSON, NOT_A_MESSAGE
  */
-export function messagesIn(text: string): { readonly messages: Message[]; readonly batch: boolean } {
+export function messagesIn(text: string): Posted {
   const value = parse(text);
   const batch = Array.isArray(value);
   return { messages: batch ? messagesOf(text, value) : [toMessage(text, value)], batch };

@@ -80,11 +80,16 @@ export function flawOfBatch(messages: readonly Message[], version: string | unde
 }
 
 function clientFor(version: string | undefined, headers: Headers, id: string | undefined): Client {
-  if (version !== undefined && !isLegacyVersion(version)) throw new MayflyError("VERSION_NOT_KNOWN");
+  refuseVersion(version);
   const remembered = decodeSessionToken(headers.get("mcp-session-id"), id);
   const protocolVersion = version ?? remembered?.protocolVersion ?? VERSION_WITHOUT_HEADER;
   const handshake: Handshake = { ...anonymousHandshake(protocolVersion), ...remembered, protocolVersion };
   return { era: "legacy", handshake };
+}
+
+/** Source: 2025-06-18/basic/transports, Protocol Version Header. @throws VERSION_NOT_KNOWN */
+export function refuseVersion(version: string | undefined): void {
+  if (version !== undefined && !isLegacyVersion(version)) throw new MayflyError("VERSION_NOT_KNOWN");
 }
 
 /** Methods whose effect would outlive the process. */

@@ -1,5 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
+import { cancelledText } from "../exchange/endings.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 import type { Link } from "./link.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
@@ -14,9 +15,13 @@ export interface Abandoned {
   readonly timer: NodeJS.Timeout;
 }
 
-/** For as long as the request might have taken: most servers never answer what was cancelled. */
-export function abandonTurn({ id, seat, link }: Turn, all: SessionState): void {
+/**
+ * Tells the server that nobody waits any more, and keeps that in mind for as long as the request might have taken: most
+ * servers never answer what was cancelled. Source: 2025-11-25/basic/utilities/cancellation.
+ */
+export function abandonTurn({ id, seat, link }: Turn, reason: string, all: SessionState): void {
   if (!link) return;
+  link.send(cancelledText(String(id), reason));
   const forMs = Math.min(all.server.requestTimeoutMs, MAX_TIMER_MS);
   const timer = setTimeout(() => all.abandoned.delete(id), forMs);
   timer.unref();

@@ -7,7 +7,7 @@ import type { Message } from "../jsonrpc.ts";
 
 /** @param limit of clients at once */
 export function tooManySessions(limit: number): MayflyError {
-  return new MayflyError("TOO_MANY_SESSIONS", { values: { limit }, headers: { "Retry-After": "1" } });
+  return new MayflyError("TOO_MANY_SESSIONS", { values: { limit } });
 }
 
 /** What runs may need more messages of its client, before all is over. @throws SHUTTING_DOWN for another request */

@@ -2,8 +2,6 @@ import type { Message, RequestValue } from "../jsonrpc.ts";
 
 /** One client of a session, as its transport shows it. None of the functions may block or throw. */
 export interface SessionClient {
-  /** Names the caller, and is no secret. */
-  readonly principal: string;
   /**
    * Takes a message of the server that is no answer.
    * @param about the client's own running request that it belongs to, where that is known

@@ -1,4 +1,5 @@
 import type { Reply, Replies } from "../exchange/order.ts";
+import { RETRY_SOON } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { isObject } from "../jsonrpc.ts";
 import { ClientGone, onAbort } from "../lifetime.ts";
@@ -53,7 +54,7 @@ export async function respondToOpening(
     host,
   );
   if (client.isOver()) response.headers.delete("Mcp-Session-Id");
-  if (response.status === OVERLOADED) response.headers.set("Retry-After", "1");
+  if (response.status === OVERLOADED) response.headers.set("Retry-After", RETRY_SOON["Retry-After"]);
   return response;
 }
 

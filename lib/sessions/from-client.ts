@@ -77,7 +77,7 @@ async function run(turn: Turn, all: SessionState): Promise<void> {
 
 function answerInitialize(turn: Turn, link: Link, all: SessionState): void {
   const result = initializeResult(turn, link, all);
-  const text = `{"jsonrpc":"2.0","id":${idOf(turn.request)},"result":${result}}`;
+  const text = `{"jsonrpc":"2.0","id":${turn.clientId},"result":${result}}`;
   endTurn(turn, text, "ok", all);
 }
 
@@ -90,16 +90,10 @@ function send(turn: Turn, link: Link, all: SessionState): void {
 }
 
 /** The request under the session's own id and progress token. */
-function textFor({ request: { text, value }, seat, id }: Turn, all: SessionState): string {
+function textFor({ request: { text, value }, seat, id, clientToken }: Turn, all: SessionState): string {
   const own = setMember(text, "id", String(id));
-  const isHeard = progressTokenOf(value) !== undefined;
-  const named = isHeard ? withProgressToken(own, String(id)) : own;
+  const named = clientToken === undefined ? own : withProgressToken(own, String(id));
   return value.method === "logging/setLevel" ? withCommonLevel(named, seat, all) : named;
-}
-
-function progressTokenOf({ params }: RequestValue): unknown {
-  const meta = params?.["_meta"];
-  return isObject(meta) ? meta["progressToken"] : undefined;
 }
 
 function withProgressToken(text: string, token: string): string {

@@ -1,13 +1,12 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
-import { idOf, isNotification, isRequest, isResponse } from "../jsonrpc.ts";
+import { isNotification, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, ResponseValue } from "../jsonrpc.ts";
 import { editMember, setMember } from "../rawjson.ts";
-import { progressToken } from "../exchange/turns.ts";
 import type { Link } from "./link.ts";
 import { wantsLevel } from "./log-levels.ts";
 import { forgetAbandoned } from "./abandoned.ts";
-import { addressee, ask, isAtWork, newestTurn, withdraw } from "./questions.ts";
+import { ask, newestTurn, onlyOne, withdraw, workedFor } from "./questions.ts";
 import type { Seat, SessionState } from "./state.ts";
 import { subscribersOf } from "./subscriptions.ts";
 import { endTurn } from "./turns.ts";
@@ -28,7 +27,7 @@ function answer({ text, value }: Message<ResponseValue>, link: Link, all: Sessio
   all.links.noteAnswer();
   const isError = value.error !== undefined;
   const shown = all.server.filter.shown(turn.request.value.method, text);
-  endTurn(turn, setMember(shown, "id", idOf(turn.request)), isError ? "error" : "ok", all);
+  endTurn(turn, setMember(shown, "id", turn.clientId), isError ? "error" : "ok", all);
 }
 
 function tell(message: Message<NotificationValue>, link: Link, all: SessionState): void {
@@ -43,8 +42,8 @@ function tell(message: Message<NotificationValue>, link: Link, all: SessionState
 /** Under the token that the client gave. The server was given our id for it. */
 function tellProgress({ text, value }: Message<NotificationValue>, link: Link, all: SessionState): void {
   const turn = all.turns.get(value.params?.["progressToken"] as RequestId);
-  const token = turn && progressToken(turn.request.text);
-  if (turn?.link !== link || token === undefined) return;
+  if (turn?.link !== link || turn.clientToken === undefined) return;
+  const token = turn.clientToken;
   const renamed = editMember(text, "params", (params) => setMember(params, "progressToken", token));
   turn.seat.client.deliver(renamed, turn.request);
 }
@@ -72,7 +71,8 @@ function listenersOf(
 
 /** With requests of several clients in flight, nobody can tell whose business it is: none of them hears it. */
 function audience(link: Link, all: SessionState): Seat[] {
-  const only = addressee(link, all);
+  const busy = workedFor(link, all);
+  const only = onlyOne(busy, all);
   if (only) return [only];
-  return isAtWork(link, all) ? [] : [...all.seats];
+  return busy.size > 0 ? [] : [...all.seats];
 }

@@ -88,7 +88,6 @@ function join(
 ): Response {
   const { request, context, route, principal } = opening;
   const membership = memberOf(opening, rooms, host, {
-    principal,
     deliver: (text) => stream.send(frame(text)),
     settle(_request, text) {
       if (text !== undefined) stream.send(frame(text));

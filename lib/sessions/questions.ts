@@ -6,12 +6,11 @@ import { ANSWER_LIMIT_MS } from "../input/relaying.ts";
 import { cancelledText } from "../exchange/endings.ts";
 import { refusalOf } from "../exchange/conversation.ts";
 import { questionOf, refusedAs } from "../input/questions.ts";
-import { isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { memberText, setMember } from "../rawjson.ts";
 import type { Link } from "./link.ts";
 import type { Question, Seat, SessionState, Turn } from "./state.ts";
-import { limitTurn } from "./turns.ts";
+import { limitTurn, progressTokenOf } from "./turns.ts";
 
 /** Requests of a server to the clients of a session. */
 
@@ -20,7 +19,7 @@ const MAX_OPEN = 100;
 
 /** Hands a request of the server to the client that it is for, where that is certain, and refuses it otherwise. */
 export function ask(message: Message<RequestValue>, link: Link, all: SessionState): Promise<void> | void {
-  const seat = message.value.method === "ping" ? undefined : addressee(link, all);
+  const seat = message.value.method === "ping" ? undefined : onlyOne(workedFor(link, all), all);
   if (!seat) return link.conversation.send(refusalOf(message));
   const refusal = refusalFor(message, seat, all);
   if (refusal !== undefined) return link.conversation.send(refusal);
@@ -32,20 +31,17 @@ export function ask(message: Message<RequestValue>, link: Link, all: SessionStat
   seat.client.deliver(setMember(message.text, "id", JSON.stringify(id)), newestTurn(seat, link)?.request);
 }
 
-/** The only client whose request is in flight, or the only one at all. */
-export function addressee(link: Link, all: SessionState): Seat | undefined {
-  const busy = workedFor(link, all);
-  const [only, ...others] = busy.size > 0 ? busy : all.seats;
-  return others.length === 0 && only && all.seats.has(only) ? only : undefined;
-}
-
-/** Whether a process works on something that a client has asked for. */
-export function isAtWork(link: Link, all: SessionState): boolean {
-  return workedFor(link, all).size > 0;
+/**
+ * The only client whose request is in flight, or the only one at all.
+ * @param busy the clients that the process works for
+ */
+export function onlyOne(busy: ReadonlySet<Seat>, { seats }: SessionState): Seat | undefined {
+  const [only, ...others] = busy.size > 0 ? busy : seats;
+  return others.length === 0 && only && seats.has(only) ? only : undefined;
 }
 
 /** The clients of what a process works on, also of what they do not wait for any more. */
-function workedFor(link: Link, { seats, abandoned }: SessionState): Set<Seat> {
+export function workedFor(link: Link, { seats, abandoned }: SessionState): ReadonlySet<Seat> {
   const busy = new Set([...seats].filter((seat) => newestTurn(seat, link) !== undefined));
   for (const { seat, link: worker } of abandoned.values()) if (worker === link) busy.add(seat);
   return busy;
@@ -77,10 +73,9 @@ export function answerQuestion(response: Message<ResponseValue>, seat: Seat, all
 
 /** Whether a client has been asked something about which the server wants to hear of progress, by that token. */
 export function isAwaited(token: unknown, seat: Seat, all: SessionState): boolean {
-  return [...all.questions.values()].some(({ seat: asked, message }) => {
-    const meta = message.value.params?.["_meta"];
-    return asked === seat && isObject(meta) && meta["progressToken"] === token;
-  });
+  const isAbout = ({ seat: asked, message }: Question): boolean =>
+    asked === seat && progressTokenOf(message.value) === token;
+  return token !== undefined && [...all.questions.values()].some(isAbout);
 }
 
 /** The server does not want an answer any more. */

@@ -96,7 +96,6 @@ function clientFor(
   const farewell = announce({ server: server.name, transport: "mcp", principal }, host);
   return createStreamableClient({
     id,
-    principal,
     join: (client) => (host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client)),
     store,
     idleMs,

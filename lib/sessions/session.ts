@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 
-import { idOf } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { CLIENT_GONE } from "../exchange/endings.ts";
 import { anonymousHandshake } from "../exchange/initialize.ts";
@@ -37,8 +36,6 @@ export interface Membership {
 export interface Session {
   join(client: SessionClient): Membership;
   readonly size: number;
-  /** Whether a request has no answer yet. */
-  isBusy(): boolean;
   /** From now on the server is run as it is configured there; what is in flight ends as it began. */
   reconfigure(server: Server): void;
   /** From now on other tools may be seen and called; the process stays. */
@@ -95,9 +92,9 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
       return {
         receive: (message) => state.seats.has(seat) && receive(message, seat, state),
         cancel: (requests) => {
-          for (const request of requests) {
-            const turn = seat.turns.get(idOf(request));
-            if (turn?.request === request) cancelTurn(turn, state, CLIENT_GONE);
+          const unwanted = new Set(requests);
+          for (const turn of [...seat.turns.values()]) {
+            if (unwanted.has(turn.request)) cancelTurn(turn, state, CLIENT_GONE);
           }
         },
         isBusy: () => seat.turns.size > 0,
@@ -107,7 +104,6 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     get size() {
       return state.seats.size;
     },
-    isBusy: () => state.turns.size > 0,
     reconfigure(changed) {
       const before = state.links.running();
       state.server = changed;

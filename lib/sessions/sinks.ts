@@ -16,13 +16,17 @@ export interface Sink {
 }
 
 /** The stream of a POST that can be resumed. */
-export function streamSink(outlet: Outlet, requests: readonly Message<RequestValue>[]): Sink {
+export function streamSink(
+  outlet: Outlet,
+  requests: readonly Message<RequestValue>[],
+  finish: () => void,
+): Sink {
   return {
     waiting: new Set(requests),
     streams: true,
     deliver: outlet.push,
     answer: outlet.push,
-    finish: outlet.finish,
+    finish,
   };
 }
 

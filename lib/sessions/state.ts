@@ -16,6 +16,10 @@ export interface Turn {
   readonly request: Message<RequestValue>;
   /** By which the server knows it; also its progress token. */
   readonly id: number;
+  /** The raw id that the client knows. Read once, as the request may be large; and so is the token. */
+  readonly clientId: string;
+  /** The raw progress token of the client, if it wants to hear of progress. */
+  readonly clientToken: string | undefined;
   readonly startedAt: number;
   /** The process that works on it. */
   link: Link | undefined;

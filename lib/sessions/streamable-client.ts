@@ -46,7 +46,6 @@ export interface Collected extends Pick<Collector, "replies"> {
 
 export interface StreamableClientOptions {
   readonly id: string;
-  readonly principal: string;
   readonly join: (client: SessionClient) => Membership;
   readonly store: EventStore;
   /** Milliseconds without a stream, and without a request in flight, after which the session ends. */
@@ -87,7 +86,6 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     outlets: new Map(),
     standalone: outletFor(STANDALONE, options, (cut) => lose(cut, state)),
     membership: options.join({
-      principal: options.principal,
       deliver: (text, about) => deliver(text, about, state),
       settle: (request, text) => settle(request, text, state),
       end: () => close(state),
@@ -144,9 +142,9 @@ async function stream(
     lose(cut, state);
   });
   state.outlets.set(id, outlet);
-  const sink = streamSink(outlet, requests);
+  const sink = streamSink(outlet, requests, () => retire(id, outlet, state));
   const response = outlet.connect({ ...connection, lossy: false });
-  receive(messages, { ...sink, finish: () => retire(id, outlet, state) }, state);
+  receive(messages, sink, state);
   return response;
 }
 

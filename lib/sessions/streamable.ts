@@ -4,11 +4,11 @@ import { MayflyError, withId } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { idOf, isRequest } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { messagesIn } from "../request/classify.ts";
+import type { Posted } from "../request/classify.ts";
 import { versionOf } from "../request/headers.ts";
-import { flawOfBatch } from "../request/legacy.ts";
+import { flawOfBatch, refuseVersion } from "../request/legacy.ts";
 import { accepted } from "../response.ts";
-import { isLegacyVersion, isModernVersion } from "../revisions.ts";
+import { isModernVersion } from "../revisions.ts";
 import { refuseRequests } from "./admission.ts";
 import { respondTo, respondToOpening } from "./collected-response.ts";
 import { serverFor } from "./environment.ts";
@@ -25,7 +25,7 @@ export interface Streamable {
    * @returns undefined for a POST that is none of a session: it is answered by a process of its own
    * @throws SESSION_NOT_FOUND, VERSION_NOT_KNOWN, SHUTTING_DOWN, and what is wrong with the request
    */
-  post(request: StreamableRequest, text: string, stream: boolean): Promise<Response | undefined>;
+  post(request: StreamableRequest, posted: Posted, stream: boolean): Promise<Response | undefined>;
   /**
    * The stream of a client's own, or one that it resumes.
    * @throws NOT_ACCEPTABLE, SESSION_MISSING, SESSION_NOT_FOUND, VERSION_NOT_KNOWN, EVENTS_EXPIRED, SHUTTING_DOWN
@@ -38,14 +38,14 @@ export interface Streamable {
 export function createStreamable(rooms: Rooms, host: Host): Streamable {
   const table = createSessionTable(rooms, host);
   return {
-    async post(request, text, stream) {
-      const body = messagesIn(text);
-      if (isModern(body.messages, request)) return undefined;
+    async post(request, posted, stream) {
+      const { messages, batch } = posted;
+      if (isModern(messages, request)) return undefined;
       try {
-        return await answer({ ...body, stream }, request, { table, rooms, host });
+        return await answer({ ...posted, stream }, request, { table, rooms, host });
       } catch (error) {
-        const [message] = body.messages;
-        throw message && isRequest(message) && !body.batch ? withId(error, idOf(message)) : error;
+        const [message] = messages;
+        throw message && isRequest(message) && !batch ? withId(error, idOf(message)) : error;
       }
     },
     async get(request) {
@@ -65,9 +65,7 @@ export function createStreamable(rooms: Rooms, host: Host): Streamable {
   };
 }
 
-interface Body {
-  readonly messages: readonly Message[];
-  readonly batch: boolean;
+interface Body extends Posted {
   readonly stream: boolean;
 }
 
@@ -85,7 +83,8 @@ function isModern(messages: readonly Message[], { request }: StreamableRequest):
 }
 
 async function answer(body: Body, request: StreamableRequest, place: Place): Promise<Response | undefined> {
-  const version = refuseVersion(request);
+  const version = versionOf(request.request.headers);
+  refuseVersion(version);
   const flaw = body.batch ? flawOfBatch(body.messages, version) : undefined;
   if (flaw !== undefined) throw new MayflyError("BATCH_NOT_ALLOWED", { values: { detail: flaw } });
   refuseRequests(body.messages, place.host);
@@ -98,15 +97,8 @@ async function answer(body: Body, request: StreamableRequest, place: Place): Pro
   return place.host.sessions === "shared" ? postAlone(body, request, place) : undefined;
 }
 
-/** Source: 2025-06-18/basic/transports, Protocol Version Header. */
-function refuseVersion({ request }: StreamableRequest): string | undefined {
-  const version = versionOf(request.headers);
-  if (version !== undefined && !isLegacyVersion(version)) throw new MayflyError("VERSION_NOT_KNOWN");
-  return version;
-}
-
 function need(request: StreamableRequest, table: SessionTable): StreamableClient {
-  refuseVersion(request);
+  refuseVersion(versionOf(request.request.headers));
   const client = table.find(request);
   if (!client) throw new MayflyError("SESSION_MISSING");
   return client;
@@ -144,9 +136,7 @@ async function postAlone(
   { rooms, host }: Place,
 ): Promise<Response> {
   const { server } = serverFor(request.url, host.servers.find(request.name), true);
-  const collected = collectAlone(messages, stream, request.principal, (client) =>
-    rooms.share(server, client),
-  );
+  const collected = collectAlone(messages, stream, (client) => rooms.share(server, client));
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, request, host);
 }

@@ -1,9 +1,8 @@
 import { MayflyError, errorText } from "../errors.ts";
-import type { ErrorCode } from "../errors.ts";
-import { cancelledText } from "../exchange/endings.ts";
 import { namesOf } from "../exchange/names.ts";
 import type { Outcome } from "../exchange/order.ts";
-import { idOf } from "../jsonrpc.ts";
+import { progressToken } from "../exchange/turns.ts";
+import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
@@ -15,20 +14,29 @@ import type { Seat, SessionState, Turn } from "./state.ts";
 
 /** Registers a request. */
 export function beginTurn(request: Message<RequestValue>, seat: Seat, all: SessionState): Turn {
+  const clientId = idOf(request);
   all.lastId += 1;
   all.characters += request.text.length;
   const turn: Turn = {
     seat,
     request,
     id: all.lastId,
+    clientId,
+    clientToken: progressTokenOf(request.value) === undefined ? undefined : progressToken(request.text),
     startedAt: performance.now(),
     link: undefined,
     cancel: undefined,
     stopTimer: () => undefined,
   };
   all.turns.set(turn.id, turn);
-  seat.turns.set(idOf(request), turn);
+  seat.turns.set(clientId, turn);
   return turn;
+}
+
+/** The token under which the sender of a request wants to hear of its progress. */
+export function progressTokenOf({ params }: RequestValue): unknown {
+  const meta = params?.["_meta"];
+  return isObject(meta) ? meta["progressToken"] : undefined;
 }
 
 /** Requests of a session that may be in flight at once, and characters of them all. */
@@ -50,10 +58,10 @@ export function isOpen({ id }: Turn, { turns }: SessionState): boolean {
  * @param text the answer; undefined if the client does not want one any more
  */
 export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, all: SessionState): void {
-  const { seat, request, link, startedAt } = turn;
+  const { seat, request, link, startedAt, clientId } = turn;
   if (!all.turns.delete(turn.id)) return;
   all.characters -= request.text.length;
-  seat.turns.delete(idOf(request));
+  seat.turns.delete(clientId);
   turn.stopTimer();
   noteOutcome(request, seat, outcome === "ok");
   seat.client.settle(request, text);
@@ -68,14 +76,13 @@ export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, 
 
 /** Answers a request with an error of ours. */
 export function failTurn(turn: Turn, error: MayflyError, all: SessionState): void {
-  endTurn(turn, errorText(error, idOf(turn.request)), error.reason ?? "error", all);
+  endTurn(turn, errorText(error, turn.clientId), error.reason ?? "error", all);
 }
 
 /** Ends a request whose client does not wait any more. Source: 2025-11-25/basic/utilities/cancellation. */
 export function cancelTurn(turn: Turn, all: SessionState, reason: string): void {
   turn.cancel?.();
-  turn.link?.send(cancelledText(String(turn.id), reason));
-  abandonTurn(turn, all);
+  abandonTurn(turn, reason, all);
   endTurn(turn, undefined, "client_gone", all);
 }
 
@@ -83,14 +90,13 @@ export function cancelTurn(turn: Turn, all: SessionState, reason: string): void 
 export function limitTurn(turn: Turn, all: SessionState): void {
   turn.stopTimer();
   const limit = all.server.requestTimeoutMs;
-  const timer = setTimeout(() => expire(turn, "REQUEST_TIMEOUT", limit, all), Math.min(limit, MAX_TIMER_MS));
+  const timer = setTimeout(expire, Math.min(limit, MAX_TIMER_MS), turn, limit, all);
   turn.stopTimer = () => clearTimeout(timer);
 }
 
-function expire(turn: Turn, code: ErrorCode, limit: number, all: SessionState): void {
+function expire(turn: Turn, limit: number, all: SessionState): void {
   const values = { server: all.server.name, method: shortened(turn.request.value.method), limit };
-  const error = new MayflyError(code, { values });
-  turn.link?.send(cancelledText(String(turn.id), error.message));
-  abandonTurn(turn, all);
+  const error = new MayflyError("REQUEST_TIMEOUT", { values });
+  abandonTurn(turn, error.message, all);
   failTurn(turn, error, all);
 }

@@ -13,7 +13,6 @@ import type { Collected } from "./streamable-client.ts";
 export function collectAlone(
   messages: readonly Message[],
   streams: boolean,
-  principal: string,
   join: (client: SessionClient) => Membership,
 ): Collected {
   const sink = collector(messages.filter(isRequest), streams, () => leave());
@@ -22,7 +21,6 @@ export function collectAlone(
     membership.leave();
   };
   const membership = join({
-    principal,
     deliver: (text) => (streams ? sink.deliver(text) : undefined),
     settle(request, text) {
       settleIn(sink, request, text);

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 
 import { MayflyError } from "../../lib/errors.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
-import { classify } from "../../lib/request/classify.ts";
+import { classify, messagesIn } from "../../lib/request/classify.ts";
 import type { Incoming } from "../../lib/request/classify.ts";
 
 const PV = "io.modelcontextprotocol/protocolVersion";
@@ -38,7 +38,7 @@ function classified(post: Post): Incoming {
   for (const [name, value] of Object.entries(values)) {
     for (const one of [value].flat()) if (one !== undefined) sent.append(name, one);
   }
-  return classify(post.text ?? JSON.stringify(body), sent, rules);
+  return classify(messagesIn(post.text ?? JSON.stringify(body)), sent, rules);
 }
 
 /** The wire form of each code. Source: 2026-07-28/basic, Error Codes; basic/transports/streamable-http. */
