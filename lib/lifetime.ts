@@ -17,9 +17,14 @@ export interface Lifetime {
   dispose(): void;
 }
 
+/** What tells by its signal that nobody waits any more: a request, or what a platform adds to it. */
+export interface Client {
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface LifetimeSources {
-  /** Fire when the client has gone. */
-  readonly clients: readonly (AbortSignal | undefined)[];
+  /** Tell that the client has gone. */
+  readonly clients: readonly Client[];
   /** Is given how to end because the client has cancelled, and returns how to forget that. */
   readonly cancellation?: ((end: () => void) => () => void) | undefined;
   /** Fires when the host shuts down. */
@@ -50,13 +55,26 @@ export function createLifetime({ clients, cancellation, shutdown, deadline }: Li
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);
   };
-  for (const client of clients) disposers.push(onAbort(client, () => end(new ClientGone())));
+  for (const client of clients) disposers.push(onGone(client, () => end(new ClientGone())));
   if (cancellation) disposers.push(cancellation(() => end(new ClientGone())));
   disposers.push(onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))));
   if (deadline !== undefined) {
     endAfter(deadline - Date.now() - DEADLINE_MARGIN_MS, new MayflyError("DEADLINE"));
   }
   return { signal: controller.signal, end, endAfter, dispose };
+}
+
+/**
+ * As {@link onAbort}, and holds the request until it is told to stop listening. The signal of a `Request` in Node follows
+ * the one that it was made with only as long as somebody holds the `Request` itself.
+ */
+export function onGone(client: Client, run: () => void): () => void {
+  const off = onAbort(client.signal, run);
+  const held = new Set([client]);
+  return () => {
+    held.clear();
+    off();
+  };
 }
 
 /** Runs once when the signal fires, or now if it has. Returns how to stop listening. */

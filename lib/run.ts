@@ -231,7 +231,7 @@ function lifetimeFor(
   const id = second ? undefined : first?.value.id;
   const isNamed = session !== undefined && id !== undefined;
   return createLifetime({
-    clients: [request.signal, context.signal],
+    clients: [request, context],
     cancellation: isNamed ? (end) => cancellations.register(session, id, end) : undefined,
     shutdown: first?.value.method === LISTEN ? drain.signal : shutdown.signal,
     deadline: context.deadline,

@@ -16,7 +16,7 @@ function fakeTime(t: TestContext): void {
 
 function setUp(options: Partial<LifetimeSources> = {}) {
   const [client, shutdown] = [new AbortController(), new AbortController()];
-  const sources = { clients: [undefined, client.signal], shutdown: shutdown.signal, ...options };
+  const sources = { clients: [{}, client], shutdown: shutdown.signal, ...options };
   const listeners = (): number[] =>
     [client, shutdown].map(({ signal }) => getEventListeners(signal, "abort").length);
   return { client, shutdown, lifetime: createLifetime(sources), listeners };
@@ -37,7 +37,7 @@ describe("a lifetime ends", () => {
   });
 
   test("at once when the client has gone already", () => {
-    const { lifetime } = setUp({ clients: [AbortSignal.abort()] });
+    const { lifetime } = setUp({ clients: [{ signal: AbortSignal.abort() }] });
     assert.equal(codeOf(lifetime), "ClientGone");
   });
 

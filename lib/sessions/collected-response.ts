@@ -2,7 +2,7 @@ import type { Reply, Replies } from "../exchange/order.ts";
 import { RETRY_SOON } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { isObject } from "../jsonrpc.ts";
-import { ClientGone, onAbort } from "../lifetime.ts";
+import { ClientGone, onAbort, onGone } from "../lifetime.ts";
 import { memberText } from "../rawjson.ts";
 import { respond } from "../response.ts";
 import type { ResponseForm } from "../response.ts";
@@ -20,7 +20,7 @@ export function respondTo(
 ): Promise<Response> {
   const gone = new AbortController();
   const lifetime = { signal: gone.signal, end: () => gone.abort(new ClientGone()) };
-  const letGo = [request.signal, context.signal].map((signal) => onAbort(signal, lifetime.end));
+  const letGo = [request, context].map((client) => onGone(client, lifetime.end));
   letGo.push(onAbort(gone.signal, cancel));
   const complete = finishing(replies, () => letGo.forEach((off) => off()));
   return respond(complete, { ...host.form, ...form, sessionToken, lifetime });

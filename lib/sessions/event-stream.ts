@@ -1,5 +1,6 @@
 import { COMMENT, STREAM_HEADERS, encode } from "../frames.ts";
-import { onAbort } from "../lifetime.ts";
+import { onGone } from "../lifetime.ts";
+import type { Client } from "../lifetime.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 
 /** An event stream that outlives its requests: messages are pushed as they come. */
@@ -18,8 +19,8 @@ export interface EventStreamOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds between comments while it is idle. */
   readonly keepAliveMs: number;
-  /** Fire when the client has gone. */
-  readonly signals: readonly (AbortSignal | undefined)[];
+  /** Tell that the client has gone. */
+  readonly clients: readonly Client[];
   /**
    * Comes once.
    * @param cut whether the client has gone, and not we have closed it
@@ -32,7 +33,7 @@ const MAX_WAITING = 16 * 1024 ** 2;
 
 /** Buffers, since the server also speaks for others and cannot wait for one client; and no more than that much. */
 export function openEventStream(options: EventStreamOptions): EventStream {
-  const { headers = {}, keepAliveMs, signals, onClose } = options;
+  const { headers = {}, keepAliveMs, clients, onClose } = options;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
@@ -61,7 +62,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   timer.unref();
   // Whoever opens the stream must have it before it closes.
   queueMicrotask(() => {
-    if (controller) listeners.push(...signals.map((signal) => onAbort(signal, () => close(true))));
+    if (controller) listeners.push(...clients.map((client) => onGone(client, () => close(true))));
   });
   return {
     response: new Response(body, { headers: { ...STREAM_HEADERS, ...headers } }),

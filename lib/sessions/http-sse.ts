@@ -104,7 +104,7 @@ function join(
   const unlisten = onAbort(host.drain.signal, closeIfIdle);
   const stream = openEventStream({
     keepAliveMs: host.heartbeatMs,
-    signals: [request.signal, context.signal],
+    clients: [request, context],
     onClose: () => {
       streams.delete(id);
       unlisten();

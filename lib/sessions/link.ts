@@ -59,7 +59,7 @@ export async function openLink(
   host: LinkHost,
 ): Promise<Link | undefined> {
   if (server.eras.known().legacy === false) return undefined;
-  const lifetime = createLifetime({ clients: [over], shutdown: host.shutdown.signal });
+  const lifetime = createLifetime({ clients: [{ signal: over }], shutdown: host.shutdown.signal });
   const process = await startProcess(server, lifetime, host);
   try {
     return await shakeHands(process, server, initialize, lifetime, host);

@@ -151,7 +151,7 @@ function connectionOf({ request, context }: StreamableRequest, host: Host): Stre
   const version = versionOf(request.headers);
   return {
     keepAliveMs: host.form.keepAliveMs,
-    signals: [request.signal, context.signal],
+    clients: [request, context],
     retryMs: Math.min(MAX_RETRY_MS, Math.ceil(host.sessionResumeMs / TRIES)),
     primed: version !== undefined && version >= FIRST_PRIMED,
   };

@@ -11,7 +11,7 @@ import { within } from "../support/deadline.ts";
 
 const CONNECTION: Connection = {
   keepAliveMs: 60_000,
-  signals: [],
+  clients: [],
   lossy: false,
   primed: false,
   retryMs: 250,

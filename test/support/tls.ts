@@ -19,7 +19,9 @@ function read(name: string): string {
 
 /** As fetch, which takes no certificates; trusts those that the root has signed, and no others. */
 export const tlsFetch: typeof fetch = async (input, init) => {
-  const { url, method, headers, signal, body } = new Request(input, init);
+  const { url, method, headers, body } = new Request(input, init);
+  // Not the request's own signal, which falls silent when the request is collected.
+  const signal = init?.signal ?? undefined;
   const asking = httpsRequest(url, { method, headers: Object.fromEntries(headers), ca: PEM.root, signal });
   const answer = once(asking, "response") as Promise<[IncomingMessage]>;
   // After the head, what breaks off breaks the body too.
