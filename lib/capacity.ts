@@ -44,28 +44,6 @@ export function createCapacity(limit: number): Capacity {
   };
 }
 
-/** Places for what lingers: subscriptions, and processes that wait for a client. Nobody queues for them. */
-export interface Places {
-  /**
-   * @returns how to give the place back; repeated calls count once
-   * @throws NO_PLACE_TO_WAIT
-   */
-  take(): () => void;
-}
-
-/** @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests */
-export function createPlaces(maxProcesses: number): Places {
-  const limit = Math.max(1, Math.floor(maxProcesses / 2));
-  let taken = 0;
-  return {
-    take() {
-      if (taken >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
-      taken += 1;
-      return once(() => (taken -= 1));
-    },
-  };
-}
-
 function waitForPlace(queue: Set<() => void>, limit: number, signal: AbortSignal): Promise<void> {
   if (queue.size >= limit) throw overloaded(limit);
   return new Promise((resolve, reject) => {

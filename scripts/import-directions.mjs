@@ -66,6 +66,7 @@ const LAYERS = [
   [
     "lib/cancellations.ts",
     "lib/capacity.ts",
+    "lib/places.ts",
     "lib/configuration/*",
     "lib/environment.ts",
     "lib/home.ts",

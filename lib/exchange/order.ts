@@ -1,4 +1,4 @@
-import type { Places } from "../capacity.ts";
+import type { Places } from "../places.ts";
 import type { ParamHeaders } from "../configuration/options.ts";
 import type { Advertised } from "../eras/capabilities.ts";
 import type { FailureReason } from "../errors.ts";

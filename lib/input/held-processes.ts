@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import type { Places } from "../capacity.ts";
+import type { Places } from "../places.ts";
 import { MayflyError } from "../errors.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 
@@ -66,11 +66,11 @@ export function createHeldProcesses<Resumed>(
     const [first] = entries.find(([, { held }]) => held.principal === principal) ?? entries[0] ?? [];
     if (waiting.size >= MAX_HELD) end(first);
     try {
-      return places.take();
+      return places.take(principal);
     } catch (error) {
       if (!waiting.has(first)) throw error;
       end(first);
-      return places.take();
+      return places.take(principal);
     }
   };
   return {

@@ -117,13 +117,13 @@ function join(
 }
 
 function memberOf(
-  { server, url }: Opening,
+  { server, url, principal }: Opening,
   rooms: Rooms,
   { sharedSession }: Host,
   client: SessionClient,
 ): Membership {
   const { server: own } = serverFor(url, server, sharedSession);
-  return sharedSession ? rooms.share(own, client) : rooms.open(own, client);
+  return sharedSession ? rooms.share(own, client) : rooms.open(own, client, principal);
 }
 
 /** The transport is older than the revision without a handshake, which a client of both then leaves. */

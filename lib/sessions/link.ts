@@ -1,4 +1,4 @@
-import type { Places } from "../capacity.ts";
+import type { Places } from "../places.ts";
 import { MayflyError } from "../errors.ts";
 import { converse } from "../exchange/conversation.ts";
 import type { Conversation } from "../exchange/conversation.ts";
@@ -36,8 +36,10 @@ export const MAX_UNREAD = 16 * 1024 ** 2;
 /** What the processes of a session take from their host. */
 export interface LinkHost {
   readonly processes: Processes;
-  /** One for each process, as long as it lives. */
+  /** One for each process, until it is told to end. */
   readonly places: Places;
+  /** Whom the processes are for; nobody where clients share them. */
+  readonly principal?: string | undefined;
   readonly shutdown: AbortController;
   /** Bytes of one line from a server. */
   readonly maxMessageBytes: number;
@@ -75,10 +77,9 @@ export async function openLink(
 async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost): Promise<OwnProcess> {
   let release = nothing;
   try {
-    release = host.places.take();
+    release = host.places.take(host.principal);
     const process = await host.processes.start(server, lifetime.signal);
-    void process.gone.then(release);
-    return process;
+    return withPlace(process, release);
   } catch (error) {
     release();
     lifetime.dispose();
@@ -87,6 +88,16 @@ async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost):
 }
 
 function nothing(): void {}
+
+/** Whoever gives way does so at once: how long the process takes to end must not keep another client out. */
+function withPlace(process: OwnProcess, release: () => void): OwnProcess {
+  void process.gone.then(release);
+  const end = (): void => {
+    release();
+    process.end();
+  };
+  return { ...process, end };
+}
 
 async function shakeHands(
   process: OwnProcess,

@@ -12,13 +12,14 @@ export interface Rooms {
   /** One session of a server for all who come this way. It ends some time after the last one has left. */
   share(server: Server, client: SessionClient): Membership;
   /** A session for one client, which ends with it. */
-  open(server: Server, client: SessionClient): Membership;
+  open(server: Server, client: SessionClient, principal: string): Membership;
 }
 
 interface Room {
   readonly name: string;
   readonly session: Session;
-  timer: NodeJS.Timeout | undefined;
+  /** Takes back that nobody is there. */
+  enter: () => void;
 }
 
 interface Rows {
@@ -35,27 +36,29 @@ export function createRooms(host: Host): Rooms {
   });
   return {
     share(server, client) {
-      const room = rows.shared.get(server.name) ?? createRoom(server, true, host);
+      const room = rows.shared.get(server.name) ?? createRoom(server, undefined, host);
       rows.shared.set(server.name, room);
-      clearTimeout(room.timer);
+      room.enter();
       return joined(room, client, () => {
         if (room.session.size === 0) closeLater(room, rows, host);
       });
     },
-    open(server, client) {
-      const room = createRoom(server, false, host);
+    open(server, client, principal) {
+      const room = createRoom(server, principal, host);
       rows.own.add(room);
       return joined(room, client, () => close(room, rows));
     },
   };
 }
 
-function createRoom(server: Server, shared: boolean, host: Host): Room {
+/** @param principal whose it is alone; nobody's if clients share it */
+function createRoom(server: Server, principal: string | undefined, host: Host): Room {
   const { processes, places, shutdown, limits, logger, watch } = host;
   const { maxMessageBytes } = limits;
-  const links = { processes, places, shutdown, maxMessageBytes, logger, watch };
+  const links = { processes, places, principal, shutdown, maxMessageBytes, logger, watch };
+  const shared = principal === undefined;
   const session = createSession({ server, shared, host: links, ...createBridge(host) });
-  return { name: server.name, session, timer: undefined };
+  return { name: server.name, session, enter: () => undefined };
 }
 
 function joined({ session }: Room, client: SessionClient, onLeave: () => void): Membership {
@@ -67,16 +70,20 @@ function joined({ session }: Room, client: SessionClient, onLeave: () => void): 
   return { ...membership, leave };
 }
 
-/** Somebody may come soon, and expect to find what the process remembers. */
-function closeLater(room: Room, rows: Rows, { sessionIdleMs, drain }: Host): void {
-  clearTimeout(room.timer);
+/** Somebody may come soon, and expect to find what the process remembers; if nobody else needs its place. */
+function closeLater(room: Room, rows: Rows, { sessionIdleMs, drain, places }: Host): void {
+  room.enter();
   if (drain.signal.aborted) return close(room, rows);
-  room.timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), room, rows);
-  room.timer.unref();
+  const timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), room, rows).unref();
+  const withdraw = places.offer({ notBefore: performance.now(), giveWay: () => close(room, rows) });
+  room.enter = () => {
+    clearTimeout(timer);
+    withdraw();
+  };
 }
 
 function close(room: Room, { shared, own }: Rows): void {
-  clearTimeout(room.timer);
+  room.enter();
   own.delete(room);
   if (shared.get(room.name) === room) shared.delete(room.name);
   room.session.end(new MayflyError("SESSION_NOT_FOUND"));

@@ -44,6 +44,8 @@ interface Entry {
   readonly variables: Variables;
 }
 
+/** The part of its idle time after which a session gives way to another: its client may only be thinking before. */
+const RIPE_AFTER = 0.1;
 const PREFIX = "mayfly-";
 /** Sessions at once. An idle one costs a few kilobytes. */
 const MAX_SESSIONS = 10_000;
@@ -96,7 +98,17 @@ function clientFor(
   const farewell = announce({ server: server.name, transport: "mcp", principal }, host);
   return createStreamableClient({
     id,
-    join: (client) => (host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client)),
+    join: (client) =>
+      host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client, principal),
+    offer: (close) =>
+      host.places.offer({
+        principal,
+        notBefore: performance.now() + idleMs * RIPE_AFTER,
+        giveWay: () => {
+          logger.info({ server: server.name }, "An idle session gives way to another");
+          close();
+        },
+      }),
     store,
     idleMs,
     resumeMs,

@@ -28,6 +28,8 @@ export interface Membership {
   cancel(requests: Iterable<Message<RequestValue>>): void;
   /** Whether the client waits for an answer. */
   isBusy(): boolean;
+  /** Whether there is a process for this client alone. */
+  hasOwnProcess(): boolean;
   /** Cancels what the client still waits for, and takes no more messages. Repeated calls count once. */
   leave(): void;
 }
@@ -98,6 +100,7 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
           }
         },
         isBusy: () => seat.turns.size > 0,
+        hasOwnProcess: () => !shared && state.links.running() !== undefined,
         leave: () => leave(seat, state),
       };
     },

@@ -52,6 +52,8 @@ export interface StreamableClientOptions {
   readonly idleMs: number;
   /** The same for a client that was listening and was cut off, and has nothing to come back for. */
   readonly resumeMs: number;
+  /** Says that the process of an idle session may end, if another needs its place. Returns how to take that back. */
+  readonly offer: (giveWay: () => void) => () => void;
   /** Fires when sessions are to end as soon as they have nothing in flight. */
   readonly drain: AbortSignal;
   readonly onClose: () => void;
@@ -71,7 +73,8 @@ interface State extends StreamableClientOptions {
   /** Whether the client was heard last when its stream was cut. */
   isCut: boolean;
   isOver: boolean;
-  idleTimer: NodeJS.Timeout | undefined;
+  /** Takes back that the session is idle. */
+  wake: () => void;
   readonly onDrain: () => void;
 }
 
@@ -95,7 +98,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     posts: 0,
     isCut: false,
     isOver: false,
-    idleTimer: undefined,
+    wake: () => undefined,
     onDrain: () => rest(state),
   };
   state.outlets.set(STANDALONE, state.standalone);
@@ -173,7 +176,7 @@ async function listen(
   state: State,
 ): Promise<Response | undefined> {
   const { id, after } = lastEventId === undefined ? { id: STANDALONE } : placeOf(lastEventId);
-  clearTimeout(state.idleTimer);
+  state.wake();
   // What was for all, and too long ago, is no reason to hear nothing from now on.
   const lossy = id === STANDALONE;
   try {
@@ -213,12 +216,17 @@ function lose(cut: boolean, state: State): void {
 
 /** With nothing in flight and nobody listening, the time of the session runs. */
 function rest(state: State): void {
-  clearTimeout(state.idleTimer);
+  state.wake();
   if (state.isOver || state.membership.isBusy()) return;
   if (state.drain.aborted) return close(state);
   if (!isIdle(state)) return;
-  state.idleTimer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state);
-  state.idleTimer.unref();
+  const timer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state).unref();
+  const mayGiveWay = state.membership.hasOwnProcess() && !isAwaited(state);
+  const withdraw = mayGiveWay ? state.offer(() => close(state)) : () => undefined;
+  state.wake = () => {
+    clearTimeout(timer);
+    withdraw();
+  };
 }
 
 function isIdle({ membership, outlets }: State): boolean {
@@ -229,15 +237,19 @@ function isIdle({ membership, outlets }: State): boolean {
  * A cut is no wish to cancel (2025-11-25/basic/transports, Sending Messages to the Server): what the client has asked
  * for waits for it. But where nothing does, a client that was listening has most probably gone.
  */
-function patience({ isCut, outlets, standalone, idleMs, resumeMs }: State): number {
-  const isAwaited = [...outlets.values()].some((outlet) => outlet !== standalone && outlet.hasUnsent());
-  return isCut && !isAwaited ? resumeMs : idleMs;
+function patience(state: State): number {
+  return state.isCut && !isAwaited(state) ? state.resumeMs : state.idleMs;
+}
+
+/** Whether an answer has not reached its client. */
+function isAwaited({ outlets, standalone }: State): boolean {
+  return [...outlets.values()].some((outlet) => outlet !== standalone && outlet.hasUnsent());
 }
 
 function close(state: State): void {
   if (state.isOver) return;
   state.isOver = true;
-  clearTimeout(state.idleTimer);
+  state.wake();
   state.drain.removeEventListener("abort", state.onDrain);
   state.membership.leave();
   for (const outlet of state.outlets.values()) outlet.close();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
-import { createPlaces } from "../../lib/capacity.ts";
+import { createPlaces } from "../../lib/places.ts";
 import { MayflyError } from "../../lib/errors.ts";
 import { createHeldProcesses } from "../../lib/input/held-processes.ts";
 import type { HeldProcess, HeldProcesses } from "../../lib/input/held-processes.ts";
