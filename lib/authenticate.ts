@@ -1,6 +1,7 @@
 import type { Authenticate, Authenticated } from "./configuration/options.ts";
 import { MayflyError } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
+import { decided } from "./promises.ts";
 import { mask } from "./secrets.ts";
 
 /** Headers of a 401. */
@@ -30,7 +31,8 @@ async function ask(
   authenticate: Authenticate,
 ): Promise<Authenticated | null | undefined> {
   try {
-    return await authenticate({ method, url, headers: new Headers([...headers]) });
+    const asked = { method, url, headers: new Headers([...headers]) };
+    return await decided("authenticate", () => authenticate(asked));
   } catch (error) {
     throw new MayflyError("INTERNAL", { cause: masked(error, secretsIn(headers, parsed)) });
   }

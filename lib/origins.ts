@@ -1,6 +1,7 @@
 import { ConfigurationError } from "./configuration/error.ts";
 import type { CorsOptions } from "./configuration/options.ts";
 import type { Logger } from "./logger.ts";
+import { decided } from "./promises.ts";
 
 /** Whether a page of that origin was invited. Never rejects. */
 export type OriginCheck = (origin: string) => Promise<boolean>;
@@ -23,10 +24,10 @@ function guarded(
 ): OriginCheck {
   return async (origin) => {
     try {
-      const answer: unknown = await decide(origin);
+      const answer: unknown = await decided("cors.origins", () => decide(origin));
       return answer === true;
     } catch (err) {
-      logger.error({ err }, "cors.origins threw: the origin is refused");
+      logger.error({ err }, "cors.origins failed: the origin is refused");
       return false;
     }
   };

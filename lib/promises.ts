@@ -14,6 +14,23 @@ export async function settlesWithin(promise: Promise<unknown>, ms: number): Prom
   }
 }
 
+/** Milliseconds that a function of the operator's has for a decision that a request waits for. */
+const DECISION_LIMIT_MS = 10_000;
+
+/**
+ * What a function of the operator's decides, which may look it up somewhere.
+ * @param name of the function
+ * @throws what the function throws; an Error if it takes longer than 10 seconds
+ */
+export async function decided<Decision>(
+  name: string,
+  decide: () => Decision | Promise<Decision>,
+): Promise<Decision> {
+  const decision = (async () => decide())();
+  if (await settlesWithin(decision, DECISION_LIMIT_MS)) return decision;
+  throw new Error(`${name} has not answered after ${DECISION_LIMIT_MS / 1000} seconds`);
+}
+
 /** The function, run at its first call only: later calls get the result of that one. */
 export function once<Result>(run: () => Result): () => Result {
   let first: { readonly result: Result } | undefined;

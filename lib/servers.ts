@@ -173,7 +173,9 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     ...timesOf(config, options),
     eras: createEraMemory(config.era),
     tools: createToolMemory(),
-    filter: createToolFilter(config.tools),
+    filter: createToolFilter(config.tools, (pattern) =>
+      options.logger?.warn({ server: name, pattern }, "A pattern for tools fits none of them"),
+    ),
     caching: { ttlMs: config.cacheTtlMs ?? 0, cacheScope: config.cacheScope ?? "private" },
     inputMode: config.inputMode ?? options.inputMode ?? "refuse",
     rerun: config.rerun ?? "safe",

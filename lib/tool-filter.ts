@@ -7,7 +7,7 @@ import { shortened } from "./logger.ts";
 import { matcherOf } from "./patterns.ts";
 import { editMember, isObjectText, memberText } from "./rawjson.ts";
 
-/** The tools of a server that its callers see and may call. Pure, and none of it needs `this`. */
+/** The tools of a server that its callers see and may call. None of it needs `this`. */
 export interface VisibleTools {
   /** @param name as in a call; what is no text names no tool */
   readonly allows: (name: unknown) => boolean;
@@ -29,13 +29,27 @@ const ALL: VisibleTools = {
   refusal: () => undefined,
 };
 
-/** @param config @default all tools */
-export function createToolFilter({ allow, deny = [] }: ToolFilter = {}): VisibleTools {
+/**
+ * @param config @default all tools
+ * @param onUseless is called once for each pattern that fits no tool of a list: it may be misspelt
+ */
+export function createToolFilter(
+  { allow, deny = [] }: ToolFilter = {},
+  onUseless: (pattern: string) => void = () => undefined,
+): VisibleTools {
   if (allow === undefined && deny.length === 0) return ALL;
   const [isAllowed, isDenied] = [anyOf(allow ?? ["*"]), anyOf(deny)];
   const allows = (name: unknown): boolean => typeof name === "string" && isAllowed(name) && !isDenied(name);
-  const listed = (result: string): string =>
-    editTools(result, (tool) => (allows(nameIn(tool)) ? tool : undefined));
+  const check = createPatternCheck([...(allow ?? []), ...deny], onUseless);
+  const listed = (result: string): string => {
+    const shown = editTools(result, (tool) => {
+      const name = nameIn(tool);
+      check.note(name);
+      return allows(name) ? tool : undefined;
+    });
+    if (isLastPage(result)) check.finish();
+    return shown;
+  };
   return {
     allows,
     listed,
@@ -45,6 +59,34 @@ export function createToolFilter({ allow, deny = [] }: ToolFilter = {}): Visible
       return method !== "tools/call" || allows(params?.["name"]) ? undefined : unknownTool(request);
     },
   };
+}
+
+interface PatternCheck {
+  /** There is a tool of that name. */
+  readonly note: (name: unknown) => void;
+  /** The list is over. */
+  readonly finish: () => void;
+}
+
+/** A pattern that has fitted once is none that is misspelt; of a server without tools, nothing is known. */
+function createPatternCheck(patterns: readonly string[], onUseless: (pattern: string) => void): PatternCheck {
+  const unused = new Map(patterns.map((pattern) => [pattern, matcherOf(pattern)]));
+  let isAnyTool = false;
+  return {
+    note(name) {
+      isAnyTool = true;
+      for (const [pattern, fits] of unused)
+        if (typeof name === "string" && fits(name)) unused.delete(pattern);
+    },
+    finish() {
+      if (isAnyTool) [...unused.keys()].forEach(onUseless);
+      if (isAnyTool) unused.clear();
+    },
+  };
+}
+
+function isLastPage(result: string): boolean {
+  return isObjectText(result) && memberText(result, "nextCursor") === undefined;
 }
 
 function anyOf(patterns: readonly string[]): (name: string) => boolean {

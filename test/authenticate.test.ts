@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import type { TestContext } from "node:test";
 import { inspect } from "node:util";
 
@@ -7,6 +7,8 @@ import { pino } from "pino";
 
 import { serve } from "../lib/adapters/node.ts";
 import { admitKey } from "../lib/auth.ts";
+import { authenticated } from "../lib/authenticate.ts";
+import type { MayflyError } from "../lib/errors.ts";
 import { createHandler } from "../lib/index.ts";
 import type { Authenticate, AuthenticateRequest, HandlerOptions, Logger } from "../lib/index.ts";
 import { within } from "./support/deadline.ts";
@@ -111,6 +113,19 @@ describe("the function fails", () => {
       assert.match(log, /authenticate returned no principal/);
     });
   }
+
+  test("by never answering: ten seconds later that is a failure too", async (t) => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    t.after(() => mock.timers.reset());
+    const asked = new Request("http://localhost/mcp");
+    const silent = authenticated(asked, new URL(asked.url), () => new Promise(() => undefined));
+    const failed = assert.rejects(silent, ({ code, cause }: MayflyError) => {
+      assert.deepEqual(code, "INTERNAL");
+      return /authenticate has not answered after 10 seconds/.test(String(cause));
+    });
+    mock.timers.tick(10_000);
+    await failed;
+  });
 
   test("which null is not: it is nobody", async (t) => {
     const { response } = await failing(t, (() => null) as unknown as Authenticate);

@@ -130,7 +130,7 @@ describe("a function", () => {
     for (const origins of [fails, rejects]) {
       assert.equal(await createOriginCheck(origins, logger)("https://a.com"), false);
     }
-    const message = "cors.origins threw: the origin is refused";
+    const message = "cors.origins failed: the origin is refused";
     assert.deepEqual(noted, [
       [{ err: new Error("the list is gone") }, message],
       [{ err: new Error("the list is gone") }, message],

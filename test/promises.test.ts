@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 
-import { deferred, once, settlesWithin } from "../lib/promises.ts";
+import { decided, deferred, once, settlesWithin } from "../lib/promises.ts";
 import { within } from "./support/deadline.ts";
 
 describe("settlesWithin", () => {
@@ -22,6 +22,38 @@ describe("settlesWithin", () => {
       assert.equal(timers(), before);
     });
   }
+});
+
+describe("decided", () => {
+  test("gives what is decided, now or later", async () => {
+    assert.equal(await decided("f", () => 1), 1);
+    assert.equal(await decided("f", () => Promise.resolve(2)), 2);
+  });
+
+  test("throws what is thrown, now or later", async () => {
+    const fail = (): never => {
+      throw new Error("no");
+    };
+    await assert.rejects(
+      decided("f", () => fail()),
+      { message: "no" },
+    );
+    await assert.rejects(
+      decided("f", () => Promise.reject(new Error("no"))),
+      { message: "no" },
+    );
+  });
+
+  test("waits for ten seconds, and no longer", async (t) => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    t.after(() => mock.timers.reset());
+    const slow = decided("f", () => new Promise((resolve) => setTimeout(resolve, 9999, "slow")));
+    mock.timers.tick(9999);
+    assert.equal(await slow, "slow");
+    const silent = decided("f", () => deferred().promise);
+    mock.timers.tick(10_000);
+    await assert.rejects(silent, { message: "f has not answered after 10 seconds" });
+  });
 });
 
 describe("once", () => {

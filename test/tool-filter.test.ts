@@ -44,6 +44,55 @@ describe("a tool is visible", () => {
   });
 });
 
+describe("a pattern that fits no tool", () => {
+  /** The patterns that are reported after each of the results. */
+  function reported(filter: ToolFilter, ...results: readonly string[]): string[] {
+    const useless: string[] = [];
+    const { listed } = createToolFilter(filter, (pattern) => useless.push(pattern));
+    return results.map((result) => {
+      listed(result);
+      return useless.splice(0).join();
+    });
+  }
+  const [a, b] = ['{"tools":[{"name":"get_a"},{"name":"put_b"}]}', '{"tools":[{"name":"drop_c"}]}'];
+  const rows: readonly (readonly [
+    what: string,
+    filter: ToolFilter,
+    results: readonly string[],
+    told: readonly string[],
+  ])[] = [
+    [
+      "is reported once, allowed or denied",
+      { allow: ["got_*", "get_*"], deny: ["pt_*"] },
+      [a, a],
+      ["got_*,pt_*", ""],
+    ],
+    [
+      "is none if it fits a tool that another one hides",
+      { allow: ["*_a"], deny: ["get_*", "put_*"] },
+      [a],
+      [""],
+    ],
+    [
+      "is not known before the last page",
+      { deny: ["drop_*", "x"] },
+      [a.replace("}]}", '}],"nextCursor":"c"}'), b],
+      ["", "x"],
+    ],
+    [
+      "is not known of a server without tools",
+      { deny: ["x"] },
+      ['{"tools":[]}', "{}", "1", a],
+      ["", "", "", "x"],
+    ],
+    ["has fitted once, and may fit no more", { deny: ["drop_*"] }, [b, a], ["", ""]],
+    ["fits no tool without a name", { deny: ["*"] }, ['{"tools":[1,{"name":2}]}'], ["*"]],
+  ];
+  for (const [what, filter, results, told] of rows) {
+    test(what, () => assert.deepEqual(reported(filter, ...results), told));
+  }
+});
+
 describe("a list of tools", () => {
   const rows: readonly (readonly [what: string, result: string, listed: string])[] = [
     ["without hidden ones", '{ "tools" : [ {"name":"get_a"} ] }', '{ "tools" : [ {"name":"get_a"} ] }'],

@@ -99,7 +99,8 @@ export interface Paths {
 export interface CorsOptions {
   /**
    * Origins that may call: exact, all below a domain (`https://*.example.com`), all ports of a host
-   * (`http://localhost:*`), or `*`. As a function, it decides for each origin; to throw is to refuse.
+   * (`http://localhost:*`), or `*`. As a function, it decides for each origin; to throw is to refuse, and so is to take
+   * longer than 10 seconds.
    */
   readonly origins: readonly string[] | ((origin: string) => boolean | Promise<boolean>);
   /** @default ["POST", "GET", "DELETE", "OPTIONS"] */
@@ -115,7 +116,7 @@ export interface CorsOptions {
 }
 
 /**
- * Decides who calls: undefined is 401, and what it throws 500. It is asked before the body is read, for every request
+ * Decides who calls: undefined is 401; what it throws, and to take longer than 10 seconds, 500. It is asked before the body is read, for every request
  * but OPTIONS and `/health`.
  */
 export type Authenticate = (
