@@ -28,6 +28,23 @@ export async function exampleCall(
   return tools && curl(server.url + path, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }), key);
 }
 
+/**
+ * A `curl` line that shows the stream of HTTP+SSE, of which one line cannot make a call. Starts every server once, and
+ * so finds out at the start whether they run.
+ * @returns undefined for the line if one of them does not, and why
+ */
+export async function exampleStream(
+  { url, handler }: RunningServer,
+  path: string,
+  key?: string,
+): Promise<{ readonly line?: string; readonly failures: readonly string[] }> {
+  const headers = { ...(key && { "X-API-Key": key }) };
+  const response = await handler.fetch(new Request(`${url}/health?deep=1`, { headers }));
+  const { servers = {} } = (await response.json()) as { servers?: Record<string, { message?: string }> };
+  const failures = Object.values(servers).flatMap(({ message }) => message ?? []);
+  return { ...(response.ok && { line: `curl -sSN ${url}${path}${authorization(key)}` }), failures };
+}
+
 async function listTools(
   server: RunningServer,
   key: string | undefined,
@@ -73,9 +90,12 @@ function exampleArguments({ inputSchema, annotations }: Tool): Record<string, st
     : undefined;
 }
 
-/** The key stays a variable: what is printed ends up in scrollback and logs. */
 function curl(url: string, body: string, key: string | undefined): string {
   const quoted = body.replaceAll("'", String.raw`'\''`);
-  const auth = key === undefined ? "" : ' -H "Authorization: Bearer $AUTH_KEY"';
-  return `curl -sS ${url} -H 'Content-Type: application/json'${auth} -d '${quoted}'`;
+  return `curl -sS ${url} -H 'Content-Type: application/json'${authorization(key)} -d '${quoted}'`;
+}
+
+/** The key stays a variable: what is printed ends up in scrollback and logs. */
+function authorization(key: string | undefined): string {
+  return key === undefined ? "" : ' -H "Authorization: Bearer $AUTH_KEY"';
 }

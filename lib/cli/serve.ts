@@ -4,7 +4,7 @@ import { serve } from "../adapters/node.ts";
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
 import { completePaths } from "../paths.ts";
 import { adapterOptions } from "./adapter-options.ts";
-import { exampleCall } from "./example.ts";
+import { exampleCall, exampleStream } from "./example.ts";
 import { followConfig } from "./live-config.ts";
 import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
 import { findServed, readServed } from "./served.ts";
@@ -76,8 +76,14 @@ function pathsOf({ mcpServers, default: chosen, paths, transports = ["mcp"] }: S
 async function printExample(server: RunningServer, options: ServeOptions): Promise<void> {
   const name = options.default ?? Object.keys(options.mcpServers)[0] ?? "";
   const [path = ""] = pathsOf(options);
-  const hasExample = options.transports?.includes("mcp");
-  const call = hasExample ? await exampleCall(server, path, options.authKeys?.[0]) : undefined;
+  const key = options.authKeys?.[0];
+  if (!options.transports?.includes("mcp")) return printStream(await exampleStream(server, path, key));
+  const call = await exampleCall(server, path, key);
   if (call) console.log(`Try it:\n\n${call}\n`);
-  else if (hasExample) console.log(`The server "${name}" did not list its tools: the line above says why.`);
+  else console.log(`The server "${name}" did not list its tools: the line above says why.`);
+}
+
+function printStream({ line, failures }: Awaited<ReturnType<typeof exampleStream>>): void {
+  if (line !== undefined) console.log(`Try it:\n\n${line}\n`);
+  for (const failure of failures) console.log(failure);
 }

@@ -280,6 +280,20 @@ test("--server sse serves HTTP+SSE alone, at the path of --endpoint", async (t) 
   assert.equal(status, 404);
 });
 
+test("--server sse prints a line that shows the stream, and says at once if the server cannot run", async (t) => {
+  const [counter, broken] = [fixture("counter"), fixture("crashes-at-start")];
+  const works = await startServing(t, ["--server", "sse", "--", counter.command, ...counter.args], counter);
+  const line = await works.example();
+  assert.equal(line, `curl -sSN ${works.url}/sse`);
+  const shown = promisify(execFile)("sh", ["-c", `${line} --max-time 1`], { timeout: WAIT_MS });
+  const { stdout } = await shown.catch((error: { readonly stdout: string }) => error);
+  assert.match(stdout, /^event: endpoint\ndata: messages\?sessionId=/);
+  const fails = await startServing(t, ["--server", "sse", "--", broken.command, ...broken.args], broken);
+  const isTold = (): boolean => fails.stdout().includes('The server "default" ended');
+  await until(isTold, { withinMs: WAIT_MS, label: fails.stdout });
+  assert.match(fails.stderr(), /cannot go on/);
+});
+
 test("several servers on the command line have a path each, and the command the bare one", async (t) => {
   const [counter, environment] = [fixture("counter"), fixture("environment")];
   const line = [environment.command, ...environment.args].join(" ");
