@@ -52,3 +52,17 @@ export function createPlaces(maxProcesses: number): Places {
     },
   };
 }
+
+/** One place for several that come and go: while one process of a session follows another, both are there. */
+export function takenOnce(take: () => () => void): () => () => void {
+  let holders = 0;
+  let release = (): void => undefined;
+  return () => {
+    if (holders === 0) release = take();
+    holders += 1;
+    return once(() => {
+      holders -= 1;
+      if (holders === 0) release();
+    });
+  };
+}

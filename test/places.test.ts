@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { MayflyError } from "../lib/errors.ts";
-import { createPlaces } from "../lib/places.ts";
+import { createPlaces, takenOnce } from "../lib/places.ts";
 import type { Places } from "../lib/places.ts";
 
 /** Half of these are the places. */
@@ -66,6 +66,22 @@ describe("where all places are taken", () => {
     places.take();
     assert.deepEqual(gone, ["without", "with"]);
   });
+});
+
+test("a place that is taken once is given back by the last of those who have it", () => {
+  const places = createPlaces(2);
+  const take = takenOnce(() => places.take());
+  const [first, second] = [take(), take()];
+  assert.throws(() => places.take(), isFull);
+  first();
+  first();
+  assert.throws(() => places.take(), isFull);
+  second();
+  const other = places.take();
+  assert.throws(take, isFull);
+  other();
+  take();
+  assert.throws(() => places.take(), isFull);
 });
 
 test("nothing gives way while there are places", () => {

@@ -36,10 +36,8 @@ export const MAX_UNREAD = 16 * 1024 ** 2;
 /** What the processes of a session take from their host. */
 export interface LinkHost {
   readonly processes: Processes;
-  /** One for each process, until it is told to end. */
-  readonly places: Places;
-  /** Whom the processes are for; nobody where clients share them. */
-  readonly principal?: string | undefined;
+  /** What each process takes, until it is told to end. @throws NO_PLACE_TO_WAIT */
+  readonly takePlace: Places["take"];
   readonly shutdown: AbortController;
   /** Bytes of one line from a server. */
   readonly maxMessageBytes: number;
@@ -77,7 +75,7 @@ export async function openLink(
 async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost): Promise<OwnProcess> {
   let release = nothing;
   try {
-    release = host.places.take(host.principal);
+    release = host.takePlace();
     const process = await host.processes.start(server, lifetime.signal);
     return withPlace(process, release);
   } catch (error) {

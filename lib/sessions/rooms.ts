@@ -1,5 +1,6 @@
 import { MayflyError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { takenOnce } from "../places.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 import type { Server, ServersChange } from "../servers.ts";
 import { createBridge } from "./bridge.ts";
@@ -55,7 +56,8 @@ export function createRooms(host: Host): Rooms {
 function createRoom(server: Server, principal: string | undefined, host: Host): Room {
   const { processes, places, shutdown, limits, logger, watch } = host;
   const { maxMessageBytes } = limits;
-  const links = { processes, places, principal, shutdown, maxMessageBytes, logger, watch };
+  const takePlace = takenOnce(() => places.take(principal));
+  const links = { processes, takePlace, shutdown, maxMessageBytes, logger, watch };
   const shared = principal === undefined;
   const session = createSession({ server, shared, host: links, ...createBridge(host) });
   return { name: server.name, session, enter: () => undefined };

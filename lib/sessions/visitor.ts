@@ -21,7 +21,8 @@ export function collectAlone(
     membership.leave();
   };
   const membership = join({
-    deliver: (text) => (streams ? sink.deliver(text) : undefined),
+    // What is about none of its requests is news to somebody who stays.
+    deliver: (text, about) => (streams && about ? sink.deliver(text) : undefined),
     settle(request, text) {
       settleIn(sink, request, text);
       if (sink.waiting.size === 0) leave();

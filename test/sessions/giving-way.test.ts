@@ -90,6 +90,18 @@ test("a caller's own session gives way before an older one of another caller", a
   assert.deepEqual([await isOver(own), await isOver(other)], [true, false]);
 });
 
+test("a shared process that another one follows needs no second place, also while it still works", async (t) => {
+  const served = await serveSessions(t, "remembers", { maxProcesses: 2, sessions: "shared", ...LATE });
+  const answer = fetch(`${served.url}/mcp`, post(call("hold", { key: "k" })));
+  const isHeld = (): boolean => served.received.some(({ params }) => params?.["name"] === "hold");
+  await until(isHeld, { withinMs: WAIT_MS, label: "the first process works" });
+  const client = await connectStreamable(t, served.url, { capabilities: { roots: {} } });
+  assert.equal(textOf(await client.call("count")), "1");
+  assert.equal(served.pids().length, 2);
+  await served.server.close(0);
+  await (await within(answer, WAIT_MS, "the first call is answered")).text();
+});
+
 test("a shared process whose clients have all left gives way at once", async (t) => {
   const served = await serveSessions(t, "remembers", { ...FEW, ...LATE });
   const shared = await connectSse(t, served.url);

@@ -318,6 +318,17 @@ describe("sessions that share a process", () => {
     assert.equal(pids().length, 1);
   });
 
+  test("answer requests without a session in JSON, whatever the server tells everybody meanwhile", async (t) => {
+    const { url } = await serveSessions(t, "talks-on-demand", { sessions: "shared" });
+    const changed = { method: "notifications/tools/list_changed" };
+    const response = await send(url, post(call("tell", { notifications: [changed] })));
+    assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+    assert.equal(textOf(await answerOf(response, { id: 1 })), "told");
+    const log = { method: "notifications/message", params: { level: "info", data: "hello" } };
+    const events = await (await send(url, post(call("tell", { notifications: [changed, log] })))).text();
+    assert.deepEqual(events.match(/notifications\/[a-z_/]+/g), ["notifications/message"]);
+  });
+
   test("take no variables from a URL", async (t) => {
     const { url, pids } = await serveSessions(t, "environment", {
       sessions: "shared",
