@@ -82,7 +82,7 @@ export function spawnChild(parameters: StdioServerParameters, limits: ChildLimit
     pid: server.pid,
     exited,
     lines: (signal) => readLines(stdout, limits.maxMessageBytes, signal),
-    send: (line) => writeLine(stdin, line),
+    send: writerTo(stdin),
     stderrTail,
     end: async () => {
       // Discarded and not closed: a server that still writes would die of EPIPE instead of shutting down.
@@ -134,15 +134,21 @@ async function exitOf(server: ServerProcess): Promise<ChildExit> {
   });
 }
 
-function writeLine(stdin: Writable, line: string): Promise<void> {
-  if (!stdin.writable || stdin.write(`${line}\n`)) return Promise.resolve();
-  return new Promise((resolve) => {
-    const settle = (): void => {
-      stdin.off("drain", settle).off("close", settle);
-      resolve();
-    };
-    stdin.on("drain", settle).on("close", settle);
-  });
+/** Waits once for all lines: taking a listener off for each of them would need the square of their number. */
+function writerTo(stdin: Writable): Child["send"] {
+  let room: Promise<void> | undefined;
+  return (line) => {
+    if (!stdin.writable || stdin.write(`${line}\n`)) return Promise.resolve();
+    room ??= new Promise((resolve) => {
+      const settle = (): void => {
+        stdin.off("drain", settle).off("close", settle);
+        room = undefined;
+        resolve();
+      };
+      stdin.on("drain", settle).on("close", settle);
+    });
+    return room;
+  };
 }
 
 /** The ladder of 2025-11-25/basic/lifecycle, Shutdown; then the same for whatever outlived the process. */

@@ -6,13 +6,15 @@ import { describe, test } from "node:test";
 import type { SessionInfo } from "../../lib/index.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
-import { call, initialize, post } from "../support/rpc.ts";
+import { call, initialize, notification, post } from "../support/rpc.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
 import { answerOf, connectStreamable } from "../support/streamable-client.ts";
 
 const WAIT_MS = 20_000;
 const MIB = 1024 ** 2;
+/** Windows knows no signal that stops a process for a while. */
+const CANNOT_STOP = process.platform === "win32";
 
 /** A stream of which nothing is read but its first event. */
 async function openUnread(
@@ -61,6 +63,24 @@ test("a server that does not read is not written to without end", async (t) => {
   const { error } = await client.take(answering(3), "the answer to the third call");
   assert.equal(error?.data?.["reason"], "overloaded");
   assert.match(error?.message ?? "", /does not read: 16777216 characters wait/);
+});
+
+test("lines that wait for a server to read on are waited for as one", { skip: CANNOT_STOP }, async (t) => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error): void => void warnings.push(name);
+  process.on("warning", note);
+  t.after(() => process.off("warning", note));
+  const { url, pids, received } = await serveSessions(t, "remembers");
+  const client = await connectSse(t, url);
+  const [pid = 0] = (await client.call("count"), pids());
+  process.kill(pid, "SIGSTOP");
+  const text = "x".repeat(MIB / 2);
+  for (let lines = 0; lines < 20; lines += 1) await client.send(notification("notifications/any", { text }));
+  const isWritten = (): boolean => received.filter(({ method }) => method === "notifications/any").length === 20;
+  await until(isWritten, { withinMs: WAIT_MS, label: "all are on their way" });
+  process.kill(pid, "SIGCONT");
+  assert.equal(textOf(await client.call("count")), "2");
+  assert.deepEqual(warnings, []);
 });
 
 describe("an id that has no answer yet", () => {
