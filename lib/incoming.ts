@@ -16,4 +16,6 @@ export interface RequestContext {
   readonly deadline?: number | undefined;
   /** Fires when the client has gone, beside the request's own signal. */
   readonly signal?: AbortSignal | undefined;
+  /** Ends the connection at once, with what its client has not read. */
+  readonly cut?: (() => void) | undefined;
 }

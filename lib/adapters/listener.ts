@@ -22,11 +22,15 @@ export function toNodeHandler(handler: Pick<Handler, "fetch">): NodeHandler {
 
 /** @param hostname stands for a Host header that is missing, as HTTP/1.0 allows; without it the answer is 400 */
 export function createListener(fetch: Handler["fetch"], hostname?: string): NodeHandler {
-  return getRequestListener((request, { incoming }) => fetch(withBody(request, incoming as Parsed)), {
-    ...(hostname !== undefined && { hostname }),
-    overrideGlobalObjects: false,
-    errorHandler: (error) => errorResponse(toRefusal(error)),
-  });
+  return getRequestListener(
+    (request, { incoming, outgoing }) =>
+      fetch(withBody(request, incoming as Parsed), { cut: () => void outgoing.destroy() }),
+    {
+      ...(hostname !== undefined && { hostname }),
+      overrideGlobalObjects: false,
+      errorHandler: (error) => errorResponse(toRefusal(error)),
+    },
+  );
 }
 
 /** A request as body parsers leave it. */

@@ -108,8 +108,8 @@ function requestListener(
   host: string,
   state: { readonly draining: boolean },
 ): RequestListener {
-  const listener = createListener(async (request) => {
-    const response = await handler.fetch(request);
+  const listener = createListener(async (request, context) => {
+    const response = await handler.fetch(request, context);
     if (state.draining) response.headers.set("Connection", "close");
     return response;
   }, host);

@@ -1,5 +1,6 @@
 import { COMMENT, STREAM_HEADERS, encode } from "../frames.ts";
 import { onGone } from "../lifetime.ts";
+import type { RequestContext } from "../incoming.ts";
 import type { Client } from "../lifetime.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
 
@@ -13,14 +14,16 @@ export interface EventStream {
   send(frame: string): boolean;
   /** Ends it after what has been sent. Repeated calls count once. */
   close(): void;
+  /** Ends it, also if it is closed, with what its client has not read. */
+  cut(): void;
 }
 
 export interface EventStreamOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds between comments while it is idle. */
   readonly keepAliveMs: number;
-  /** Tell that the client has gone. */
-  readonly clients: readonly Client[];
+  /** Tell that the client has gone, and end its connection. */
+  readonly clients: readonly (Client & Pick<RequestContext, "cut">)[];
   /**
    * Comes once.
    * @param cut whether the client has gone, and not we have closed it
@@ -54,6 +57,13 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     controller?.close();
     finish(cut);
   };
+  // What is closed only would keep what its client has not read, for as long as that one likes.
+  const cut = (): void => {
+    const cuts = clients.flatMap((client) => client.cut ?? []);
+    if (cuts.length === 0) controller?.error(new Error("The client reads too slowly"));
+    finish(false);
+    for (const end of cuts) end();
+  };
   const comment = (): void => {
     if (controller?.desiredSize === MAX_WAITING) controller.enqueue(COMMENT);
   };
@@ -67,10 +77,11 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   return {
     response: new Response(body, { headers: { ...STREAM_HEADERS, ...headers } }),
     send(frame) {
-      if ((controller?.desiredSize ?? 1) <= 0) close();
+      if ((controller?.desiredSize ?? 1) <= 0) cut();
       controller?.enqueue(encode(frame));
       return controller !== undefined;
     },
     close: () => close(),
+    cut,
   };
 }

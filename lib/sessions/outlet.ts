@@ -56,6 +56,8 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
   let [pushed, kept, sent] = [0, 0, 0];
   let [isSeen, isFinished] = [false, false];
   let stream: EventStream | undefined;
+  // Also those that are closed, and may not be read to their end yet.
+  let opened: EventStream[] = [];
   let last: Promise<unknown> = Promise.resolve();
   const failed = (err: unknown): void => logger.error({ err }, "The event store failed");
   // A store may take its time, and events keep their order.
@@ -88,6 +90,8 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
   };
   const attach = (options: Connection): Response => {
     stream?.close();
+    // A client that comes back again and again must not leave behind what it has not read.
+    for (const before of opened.slice(0, -1)) before.cut();
     const fresh = openEventStream({
       ...options,
       onClose: (cut) => {
@@ -96,6 +100,7 @@ export function createOutlet({ id, streamId, store, onDisconnect, logger }: Outl
       },
     });
     stream = fresh;
+    opened = [...opened.slice(-1), fresh];
     return fresh.response;
   };
   return {

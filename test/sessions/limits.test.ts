@@ -52,6 +52,13 @@ test("a client that does not read is disconnected, and others who share the serv
     label: "the client that does not read is gone",
   });
   assert.equal((await fetch(endpoint, post(call("big", { bytes: 1 })))).status, 404);
+  const end = new Promise<string>((resolve) => {
+    stream
+      .once("error", (error) => resolve(error.message))
+      .once("end", () => resolve("it is read to its end"));
+  });
+  stream.resume();
+  assert.equal(await within(end, WAIT_MS, "the end of the stream"), "aborted");
   assert.equal(textOf(await other.call("big", { bytes: 64 })).length, 64);
 });
 
@@ -76,7 +83,8 @@ test("lines that wait for a server to read on are waited for as one", { skip: CA
   process.kill(pid, "SIGSTOP");
   const text = "x".repeat(MIB / 2);
   for (let lines = 0; lines < 20; lines += 1) await client.send(notification("notifications/any", { text }));
-  const isWritten = (): boolean => received.filter(({ method }) => method === "notifications/any").length === 20;
+  const isWritten = (): boolean =>
+    received.filter(({ method }) => method === "notifications/any").length === 20;
   await until(isWritten, { withinMs: WAIT_MS, label: "all are on their way" });
   process.kill(pid, "SIGCONT");
   assert.equal(textOf(await client.call("count")), "2");

@@ -110,6 +110,17 @@ describe("a connection", () => {
   });
 });
 
+test("of connections that follow each other two may still be read, and those before are cut", async () => {
+  const { outlet } = setUp();
+  const cut: number[] = [];
+  outlet.push('"a"');
+  for (const count of [1, 2, 3, 4]) {
+    await connect(outlet, { after: 0, clients: [{ cut: () => cut.push(count) }] });
+    if (count === 2) outlet.finish();
+  }
+  assert.deepEqual(cut, [1, 2]);
+});
+
 describe("a store of the operator's own", () => {
   test("may take its time: events keep their order", async () => {
     const kept = createEventStore();
