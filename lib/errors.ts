@@ -211,6 +211,16 @@ export const ERRORS = {
     rpc: METHOD_NOT_FOUND,
     message: "{method} is a notification, and none has an id",
   },
+  INITIALIZE_TOO_LONG: {
+    status: 200,
+    rpc: INVALID_PARAMS,
+    message: "initialize has more than {limit} characters",
+  },
+  TOO_MANY_SUBSCRIPTIONS: {
+    status: 200,
+    rpc: INVALID_PARAMS,
+    message: "A client may have {limit} subscriptions, each to a uri of up to {length} characters",
+  },
   URI_MISSING: { status: 200, rpc: INVALID_PARAMS, message: "{method} needs a uri, which is a string" },
   NOT_SHARED: {
     status: 200,

@@ -3,6 +3,7 @@ import type { Host } from "../host.ts";
 import { isResponse } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import { runForSession } from "../run.ts";
+import { introduction } from "./handshake.ts";
 import type { SessionState, Turn } from "./state.ts";
 import { endTurn, failTurn, isOpen } from "./turns.ts";
 
@@ -22,8 +23,8 @@ async function forward(turn: Turn, all: SessionState, host: Host): Promise<void>
   const { seat, request } = turn;
   const over = new AbortController();
   turn.cancel = () => over.abort();
-  const { handshake, id: principal } = seat;
-  const work = { request, handshake, principal, server: all.server, signal: over.signal };
+  const handshake = introduction(seat);
+  const work = { request, handshake, principal: seat.id, server: all.server, signal: over.signal };
   try {
     const { replies } = await runForSession(work, host);
     for await (const reply of replies) {

@@ -11,7 +11,7 @@ import { MAX_UNREAD } from "./link.ts";
 import type { Link } from "./link.ts";
 import { answerQuestion, isAwaited } from "./questions.ts";
 import type { Seat, SessionState, Turn } from "./state.ts";
-import { isAboutSubscription, isMet, noteWish } from "./subscriptions.ts";
+import { SUBSCRIPTION_LIMITS, isAboutSubscription, isMet, isOneTooMany, noteWish } from "./subscriptions.ts";
 import { beginTurn, cancelTurn, endTurn, failTurn, isFull, isOpen, limitTurn } from "./turns.ts";
 
 /** Messages of the clients of a session, on their way to the server. */
@@ -33,6 +33,9 @@ function takeRequest(request: Message<RequestValue>, seat: Seat, all: SessionSta
   void run(turn, all);
 }
 
+/** Characters of what a client says of itself, which is kept as long as its session. Icons have room in it. */
+const MAX_INITIALIZE = 64 * 1024;
+
 /** The answer to a request that the server need not see. */
 function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState): string | undefined {
   const { method } = request.value;
@@ -47,6 +50,9 @@ function ownAnswer(request: Message<RequestValue>, seat: Seat, all: SessionState
   }
   if (method === "initialize" && !isObject(request.value.params))
     return refusal(request, "INVALID_INITIALIZE");
+  if (method === "initialize" && request.text.length > MAX_INITIALIZE)
+    return refusal(request, "INITIALIZE_TOO_LONG", { limit: MAX_INITIALIZE });
+  if (isOneTooMany(request, seat)) return refusal(request, "TOO_MANY_SUBSCRIPTIONS", SUBSCRIPTION_LIMITS);
   const hidden = all.server.filter.refusal(request);
   if (hidden !== undefined || !all.shared) return hidden;
   if (method.startsWith("tasks/")) return refusal(request, "NOT_SHARED");
@@ -57,8 +63,12 @@ function emptyResult(request: Message<RequestValue>): string {
   return `{"jsonrpc":"2.0","id":${idOf(request)},"result":{}}`;
 }
 
-function refusal(request: Message<RequestValue>, code: ErrorCode): string {
-  const values = { method: shortened(request.value.method) };
+function refusal(
+  request: Message<RequestValue>,
+  code: ErrorCode,
+  limits: Readonly<Record<string, number>> = {},
+): string {
+  const values = { method: shortened(request.value.method), ...limits };
   return errorText(new MayflyError(code, { values }), idOf(request));
 }
 

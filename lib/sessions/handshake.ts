@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors.ts";
 import { advertisedResult } from "../eras/result-up.ts";
 import { anonymousHandshake, handshakeOf, initializeText } from "../exchange/initialize.ts";
+import type { Handshake } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText, setMember } from "../rawjson.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
@@ -27,11 +28,17 @@ export function firstInitialize(id: string, { handshake, shared }: SessionState)
  * client gives way to one that knows what this one can do.
  */
 export function keepHandshake(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
-  seat.handshake = handshakeOf(request);
+  const said = handshakeOf(request);
+  seat.handshake = JSON.stringify(said);
   if (all.handshake) return;
   all.handshake = request;
   all.isHandshakeProven = false;
-  if (Object.keys(seat.handshake.capabilities).length > 0) all.links.retire();
+  if (Object.keys(said.capabilities).length > 0) all.links.retire();
+}
+
+/** What a client has said of itself. */
+export function introduction({ handshake }: Seat): Handshake {
+  return JSON.parse(handshake) as Handshake;
 }
 
 /**
@@ -64,7 +71,7 @@ export function initializeResult(
 ): string {
   if (!isObjectText(initialized) || (!shared && handshake === request)) return initialized;
   const spoken: unknown = JSON.parse(memberText(initialized, "protocolVersion") ?? "null");
-  const asked = seat.handshake.protocolVersion;
+  const asked = introduction(seat).protocolVersion;
   const isOlder = typeof spoken === "string" && asked < spoken;
   const result = isOlder ? setMember(initialized, "protocolVersion", JSON.stringify(asked)) : initialized;
   return shared ? advertisedResult(result, { changes: true }) : result;

@@ -8,6 +8,7 @@ import { refusalOf } from "../exchange/conversation.ts";
 import { questionOf, refusedAs } from "../input/questions.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { memberText, setMember } from "../rawjson.ts";
+import { introduction } from "./handshake.ts";
 import type { Link } from "./link.ts";
 import type { Question, Seat, SessionState, Turn } from "./state.ts";
 import { limitTurn, progressTokenOf } from "./turns.ts";
@@ -57,7 +58,7 @@ function refusalFor(message: Message<RequestValue>, seat: Seat, all: SessionStat
   const open = [...all.questions.values()].filter((question) => question.seat === seat);
   if (open.length >= MAX_OPEN) return refusedAs(message, "CLIENT_OUT_OF_REACH").refusal;
   if (!all.shared) return undefined;
-  const question = questionOf(message, seat.handshake.capabilities);
+  const question = questionOf(message, introduction(seat).capabilities);
   return "refusal" in question ? question.refusal : undefined;
 }
 

@@ -139,7 +139,7 @@ function seatFor(client: SessionClient): Seat {
   return {
     id: randomUUID(),
     client,
-    handshake: anonymousHandshake(LEGACY_VERSIONS[0]),
+    handshake: JSON.stringify(anonymousHandshake(LEGACY_VERSIONS[0])),
     turns: new Map(),
     subscriptions: new Map(),
     logLevel: undefined,

@@ -1,7 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
 import type { MayflyError } from "../errors.ts";
-import type { Handshake } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import type { Logger } from "../logger.ts";
 import type { Server } from "../servers.ts";
@@ -41,8 +40,8 @@ export interface Seat {
   /** Names the client, and nobody else. */
   readonly id: string;
   readonly client: SessionClient;
-  /** As it said in its own initialize request. */
-  handshake: Handshake;
+  /** As it said in its own initialize request, in JSON: parsed it could take twenty times its room. */
+  handshake: string;
   /** By the raw id that the client knows. */
   readonly turns: Map<string, Turn>;
   /** URIs of resources, and whether the server has agreed already. */

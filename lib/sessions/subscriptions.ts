@@ -16,6 +16,16 @@ export function isAboutSubscription(method: string): boolean {
   return method === SUBSCRIBE || method === UNSUBSCRIBE;
 }
 
+/** Of one client: each is kept as long as it is there, and looked at when a resource changes. */
+export const SUBSCRIPTION_LIMITS = { limit: 1000, length: 8192 } as const;
+
+/** Whether a request would make a client watch more than it may. */
+export function isOneTooMany(request: Message<RequestValue>, { subscriptions }: Seat): boolean {
+  const uri = uriOf(request);
+  if (request.value.method !== SUBSCRIBE || subscriptions.has(uri)) return false;
+  return subscriptions.size >= SUBSCRIPTION_LIMITS.limit || uri.length > SUBSCRIPTION_LIMITS.length;
+}
+
 /** Whether another client watches it too, or is about to. */
 export function isSubscribedElsewhere(uri: string, seat: Seat, { seats }: SessionState): boolean {
   return [...seats].some((other) => other !== seat && other.subscriptions.has(uri));

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import type { SessionInfo } from "../../lib/index.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
-import { call, initialize, notification, post } from "../support/rpc.ts";
+import { call, initialize, notification, post, request } from "../support/rpc.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
 import { answerOf, connectStreamable } from "../support/streamable-client.ts";
@@ -100,6 +100,34 @@ describe("an id that has no answer yet", () => {
     assert.match(again.error?.message ?? "", /Another request with this id has no answer yet/);
     await client.call("release", { key: "k" });
     assert.equal(textOf(await client.take(answering("h"), "the first answer")), "held k");
+  });
+});
+
+describe("what is kept of a client as long as it is there has a limit:", () => {
+  test("what it says of itself", async (t) => {
+    const { url, starts } = await serveSessions(t, "remembers");
+    const client = await connectSse(t, url);
+    const experimental = { list: Array.from({ length: 30_000 }, () => ({})) };
+    const refused = await client.initialize({ capabilities: { experimental } });
+    assert.match(refused.error?.message ?? "", /initialize has more than 65536 characters/);
+    assert.equal(starts(), 0);
+    assert.ok((await client.initialize()).result);
+  });
+
+  test("its subscriptions", async (t) => {
+    const { url } = await serveSessions(t, "remembers");
+    const client = await connectSse(t, url);
+    const subscribe = async (uri: string): Promise<string | undefined> => {
+      const { error } = await client.ask(request("resources/subscribe", { uri }, uri));
+      return error?.message;
+    };
+    const none = Array.from({ length: 1000 }, () => undefined);
+    assert.deepEqual(await Promise.all(none.map(async (_, index) => subscribe(`test://${index}`))), none);
+    assert.match((await subscribe("test://another")) ?? "", /A client may have 1000 subscriptions/);
+    assert.equal(await subscribe("test://1"), undefined);
+    await client.ask(request("resources/unsubscribe", { uri: "test://1" }, "u"));
+    assert.match((await subscribe("x".repeat(8193))) ?? "", /up to 8192 characters/);
+    assert.equal(await subscribe("test://another"), undefined);
   });
 });
 
