@@ -10,7 +10,7 @@ import { classifyBatch, classifyInitialize, classifyLegacy } from "./legacy.ts";
 import { classifyModern, refuseHeaderAlone } from "./modern.ts";
 import type { ModernRules } from "./modern.ts";
 import type { Client } from "../exchange/order.ts";
-import { elements, isObjectText, memberText, members } from "../rawjson.ts";
+import { elements, isArrayText, isLongerThan, isObjectText, memberText, members } from "../rawjson.ts";
 import { isModernVersion, isServedModernVersion } from "../revisions.ts";
 import { ownSession } from "./session-token.ts";
 
@@ -63,12 +63,22 @@ export function classify({ messages, batch }: Posted, headers: Headers, rules: M
 
 /**
  * The messages of a body, whatever they ask for.
- * @throws BODY_NOT_JSON, NOT_A_MESSAGE
+ * @throws BATCH_NOT_ALLOWED for one that is too long, BODY_NOT_JSON, NOT_A_MESSAGE
  */
 export function messagesIn(text: string): Posted {
+  // Before it is read: tens of thousands of messages fit into one body.
+  if (isArrayText(text) && isLongerThan(text, MAX_BATCH)) throw tooLongBatch();
   const value = parse(text);
   const batch = Array.isArray(value);
   return { messages: batch ? messagesOf(text, value) : [toMessage(text, value)], batch };
+}
+
+/** Elements of a batch. A larger one keeps a process longer than one request may. */
+const MAX_BATCH = 100;
+
+function tooLongBatch(): MayflyError {
+  const detail = `it has more than ${MAX_BATCH} elements`;
+  return new MayflyError("BATCH_NOT_ALLOWED", { values: { detail } });
 }
 
 /** An initialize request is legacy unless all that it says is modern. */

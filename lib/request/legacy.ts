@@ -40,9 +40,6 @@ export function classifyInitialize(message: Message<RequestValue>): Incoming {
   return { client, requests: [message], answers: [], batch: false, sessionToken, id };
 }
 
-/** Elements of a batch. A larger one keeps a process longer than one request may. */
-const MAX_BATCH = 100;
-
 /**
  * 2025-03-26/basic, Batching; no other revision has it.
  * @throws BATCH_NOT_ALLOWED, SESSION_NOT_FOUND
@@ -70,7 +67,6 @@ export function flawOfBatch(messages: readonly Message[], version: string | unde
     return `only protocol version ${VERSION_WITHOUT_HEADER} has batches`;
   }
   if (messages.length === 0) return "it is empty";
-  if (messages.length > MAX_BATCH) return `it has more than ${MAX_BATCH} elements`;
   const requests = messages.filter((message) => isRequest(message));
   if (messages.some((message) => isResponse(message))) return "no request waits for a response here";
   if (requests.some(({ value }) => value.method === "initialize")) return "initialize must stand alone";

@@ -39,13 +39,19 @@ export function progressTokenOf({ params }: RequestValue): unknown {
   return isObject(meta) ? meta["progressToken"] : undefined;
 }
 
-/** Requests of a session that may be in flight at once, and characters of them all. */
+/**
+ * Requests of a session that may be in flight at once, with those that are cancelled and that the server may still work
+ * on; and characters of them all.
+ */
 const MAX_TURNS = 20_000;
 const MAX_CHARACTERS = 64 * 1024 ** 2;
 
 /** Whether there is no room for another request. */
-export function isFull(request: Message<RequestValue>, { turns, characters }: SessionState): boolean {
-  return turns.size >= MAX_TURNS || characters + request.text.length > MAX_CHARACTERS;
+export function isFull(
+  request: Message<RequestValue>,
+  { turns, abandoned, characters }: SessionState,
+): boolean {
+  return turns.size + abandoned.size >= MAX_TURNS || characters + request.text.length > MAX_CHARACTERS;
 }
 
 /** Whether nobody has answered or cancelled it meanwhile. */

@@ -91,6 +91,20 @@ test("lines that wait for a server to read on are waited for as one", { skip: CA
   assert.deepEqual(warnings, []);
 });
 
+test("requests that are cancelled count as long as the server may work on them", async (t) => {
+  const { url } = await serveSessions(t, "remembers");
+  const client = await connectSse(t, url);
+  // What is cancelled before there is a process does not reach the server.
+  assert.equal(textOf(await client.call("count")), "1");
+  for (let first = 0; first < 20_000; first += 100) {
+    const ids = Array.from({ length: 100 }, (_, index) => first + index);
+    await client.send(ids.map((id) => call("hold", { key: "k" }, { id })));
+    await client.send(ids.map((requestId) => notification("notifications/cancelled", { requestId })));
+  }
+  const { error } = await client.ask(call("count", {}, { id: "c" }));
+  assert.match(error?.message ?? "", /Too much is in flight in this session/);
+});
+
 describe("an id that has no answer yet", () => {
   test("cannot be used again, and its first request goes on", async (t) => {
     const { url } = await serveSessions(t, "remembers");

@@ -12,6 +12,19 @@ import { answering, connectSse } from "../support/sse-client.ts";
 const WAIT_MS = 10_000;
 const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
+test("a batch of more than 100 messages is refused before any of them is read", async (t) => {
+  const { url, received } = await serveSessions(t, "remembers");
+  const client = await connectSse(t, url);
+  const many = Array.from({ length: 101 }, (_, id) => call("count", {}, { id }));
+  const response = await client.post([...many.slice(1), "no message"]);
+  assert.equal(response.status, 400);
+  assert.match(await response.text(), /more than 100 elements/);
+  await client.send(many.slice(1));
+  const { result } = await client.take(answering(100), "the last answer");
+  assert.deepEqual(result, { content: [{ type: "text", text: "100" }] });
+  assert.equal(received.filter(({ method }) => method === "tools/call").length, 100);
+});
+
 describe("GET /sse", () => {
   test("opens an event stream that begins with the event endpoint, and starts no process", async (t) => {
     const { url, pids, starts } = await serveSessions(t, "remembers");
