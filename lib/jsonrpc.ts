@@ -1,6 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
-import { elements, isArrayText, isLongerThan, isObjectText, memberText } from "./rawjson.ts";
+import { elements, holdsMoreThan, isLongerThan, isObjectText, memberText } from "./rawjson.ts";
 
 /** One JSON-RPC message: the text that travels, and a parsed copy to route by. */
 export interface Message<Value extends MessageValue = MessageValue> {
@@ -68,15 +68,17 @@ function flawOfResponse(value: Record<string, unknown>): string | undefined {
   return "id" in value ? undefined : "it is a response without an id";
 }
 
-/** Elements of a batch from a server. Each of millions would take many times its room in memory. */
-const MAX_BATCH = 1000;
+/** Elements of a batch from a server, or members of a message. */
+const MAX_PARTS = 1000;
+/** Objects and arrays in a line from a server. Each of millions would take many times its room in memory. */
+const MAX_NESTED = 1_000_000;
 
 /**
  * The messages of one line from a server; arrays are flattened (2025-03-26/basic, Batching). Undefined: not JSON, or
- * a larger batch than any server sends.
+ * more in one line than any server sends.
  */
 export function messagesOf(line: string): { messages: Message[]; strays: number } | undefined {
-  if (isArrayText(line) && isLongerThan(line, MAX_BATCH)) return undefined;
+  if (isLongerThan(line, MAX_PARTS) || holdsMoreThan(line, MAX_NESTED)) return undefined;
   const parsed = parse(line);
   if (parsed === undefined) return undefined;
   const texts = Array.isArray(parsed) ? elements(line) : [line.trim()];

@@ -129,8 +129,23 @@ export function isDeeperThan(text: string, levels: number): boolean {
   return depth > levels;
 }
 
+/** Whether there are more objects and arrays in the text than that. One pass over any text, JSON or not. */
+export function holdsMoreThan(text: string, nested: number): boolean {
+  let found = 0;
+  // Each takes two characters.
+  for (let at = 0; text.length > 2 * nested && at < text.length && found <= nested; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (end <= at) return false;
+      at = end - 1;
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) found += 1;
+  }
+  return found > nested;
+}
+
 /**
- * Whether the array that the text holds has more elements than that. One pass over any text, JSON or not.
+ * Whether the array or object that the text holds has more elements or members than that. One pass over any text, JSON or not.
  * @param elements at least 1
  */
 export function isLongerThan(text: string, elements: number): boolean {

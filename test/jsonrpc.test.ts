@@ -105,6 +105,24 @@ test("a batch of a server may have a thousand messages, and one with more is not
   assert.equal(messagesOf(batch(1001)), undefined);
 });
 
+describe("a line that would take many times its room in memory is not read", () => {
+  const message = (more: string): string => `{"jsonrpc":"2.0","method":"a"${more}}`;
+
+  test("because its message has too many members", () => {
+    assert.equal(messagesOf(message(',"b":1'.repeat(998)))?.messages.length, 1);
+    assert.equal(messagesOf(message(',"b":1'.repeat(999))), undefined);
+  });
+
+  for (const nested of ["{}", "[]"]) {
+    test(`because it holds too many ${nested}`, () => {
+      const params = (count: number): string =>
+        message(`,"params":{"text":"${nested.repeat(9)}","list":[${Array(count).fill(nested).join()}]}`);
+      assert.equal(messagesOf(params(1_000_000 - 3))?.messages.length, 1);
+      assert.equal(messagesOf(params(1_000_000 - 2)), undefined);
+    });
+  }
+});
+
 describe("onOneLine", () => {
   const rows: readonly (readonly [text: string, line: string])[] = [
     ['{"a":1}', '{"a":1}'],
