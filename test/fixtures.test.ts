@@ -32,6 +32,7 @@ const EXIT_AT_EOF = [
   "refuses-initialize",
   "remembers",
   "scrambles",
+  "sends-to-page",
   "silent-in-call",
   "slow",
   "split-utf8",

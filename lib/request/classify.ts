@@ -10,7 +10,15 @@ import { classifyBatch, classifyInitialize, classifyLegacy } from "./legacy.ts";
 import { classifyModern, refuseHeaderAlone } from "./modern.ts";
 import type { ModernRules } from "./modern.ts";
 import type { Client } from "../exchange/order.ts";
-import { elements, isArrayText, isLongerThan, isObjectText, memberText, members } from "../rawjson.ts";
+import {
+  elements,
+  holdsMoreThan,
+  isArrayText,
+  isLongerThan,
+  isObjectText,
+  memberText,
+  members,
+} from "../rawjson.ts";
 import { isModernVersion, isServedModernVersion } from "../revisions.ts";
 import { ownSession } from "./session-token.ts";
 
@@ -68,6 +76,7 @@ export function classify({ messages, batch }: Posted, headers: Headers, rules: M
 export function messagesIn(text: string): Posted {
   // Before it is read: tens of thousands of messages fit into one body.
   if (isArrayText(text) && isLongerThan(text, MAX_BATCH)) throw tooLongBatch();
+  if (holdsMoreThan(text, MAX_NESTED)) throw tooManyNested();
   const value = parse(text);
   const batch = Array.isArray(value);
   return { messages: batch ? messagesOf(text, value) : [toMessage(text, value)], batch };
@@ -75,6 +84,14 @@ export function messagesIn(text: string): Posted {
 
 /** Elements of a batch. A larger one keeps a process longer than one request may. */
 const MAX_BATCH = 100;
+
+/** Objects and arrays in a body. Parsed, each takes twenty times its room, for as long as the request runs. */
+const MAX_NESTED = 100_000;
+
+function tooManyNested(): MayflyError {
+  const detail = `it holds more than ${MAX_NESTED} objects and arrays`;
+  return new MayflyError("NOT_A_MESSAGE", { values: { detail } });
+}
 
 function tooLongBatch(): MayflyError {
   const detail = `it has more than ${MAX_BATCH} elements`;

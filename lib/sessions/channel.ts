@@ -19,10 +19,13 @@ export function createChannel<Value>(): Channel<Value> {
   };
   async function* values(): AsyncGenerator<Value, void, void> {
     for (;;) {
-      const value = waiting.shift();
-      if (value !== undefined) yield value;
-      else if (isOver) return;
-      else await changed.promise;
+      // All at once: to take the first of very many moves all the others.
+      const come = waiting.splice(0);
+      for (const value of come) yield value;
+      // Nothing is waited for before this: whatever comes later resolves this promise.
+      if (come.length > 0) continue;
+      if (isOver) return;
+      await changed.promise;
     }
   }
   return {

@@ -4,6 +4,7 @@ import { isNotification, isRequest, isResponse } from "../jsonrpc.ts";
 import type { Message, NotificationValue, ResponseValue } from "../jsonrpc.ts";
 import { editMember, setMember } from "../rawjson.ts";
 import type { Link } from "./link.ts";
+import { elicitedBy, noteRequiredElicitations } from "./elicitations.ts";
 import { wantsLevel } from "./log-levels.ts";
 import { forgetAbandoned } from "./abandoned.ts";
 import { ask, newestTurn, onlyOne, withdraw, workedFor } from "./questions.ts";
@@ -20,11 +21,13 @@ export function hear(message: Message, link: Link, all: SessionState): Promise<v
   else if (isNotification(message)) tell(message, link, all);
 }
 
-function answer({ text, value }: Message<ResponseValue>, link: Link, all: SessionState): void {
+function answer(message: Message<ResponseValue>, link: Link, all: SessionState): void {
+  const { text, value } = message;
   forgetAbandoned(value.id, link, all);
   const turn = all.turns.get(value.id);
   if (turn?.link !== link) return;
   all.links.noteAnswer();
+  noteRequiredElicitations(message, turn.seat);
   const isError = value.error !== undefined;
   const shown = all.server.filter.shown(turn.request.value.method, text);
   endTurn(turn, setMember(shown, "id", turn.clientId), isError ? "error" : "ok", all);
@@ -49,11 +52,12 @@ function tellProgress({ text, value }: Message<NotificationValue>, link: Link, a
 }
 
 /** About the server as a whole, and none of the requests that run. */
-const FOR_ALL = /^notifications\/(?:.*\/list_changed|elicitation\/complete)$/;
+const FOR_ALL = /^notifications\/.*\/list_changed$/;
+const VISIT_OVER = "notifications/elicitation/complete";
 const ABOUT_RESOURCES = "notifications/resources/updated";
 
 function isAbout(method: string): boolean {
-  return !FOR_ALL.test(method) && method !== ABOUT_RESOURCES;
+  return !FOR_ALL.test(method) && method !== ABOUT_RESOURCES && method !== VISIT_OVER;
 }
 
 function listenersOf(
@@ -62,6 +66,7 @@ function listenersOf(
   all: SessionState,
 ): Iterable<Seat> {
   if (!all.shared || FOR_ALL.test(method)) return all.seats;
+  if (method === VISIT_OVER) return elicitedBy(params?.["elicitationId"], all.seats);
   if (method === ABOUT_RESOURCES) return subscribersOf(params?.["uri"], all);
   // What a task does is for whoever started it, and nobody could.
   if (method.startsWith("notifications/tasks/")) return [];

@@ -8,6 +8,7 @@ import { refusalOf } from "../exchange/conversation.ts";
 import { questionOf, refusedAs } from "../input/questions.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { memberText, setMember } from "../rawjson.ts";
+import { noteElicitation } from "./elicitations.ts";
 import { introduction } from "./handshake.ts";
 import type { Link } from "./link.ts";
 import type { Question, Seat, SessionState, Turn } from "./state.ts";
@@ -29,6 +30,7 @@ export function ask(message: Message<RequestValue>, link: Link, all: SessionStat
   all.questions.set(id, { seat, link, message, stopTimer: () => clearTimeout(expiry) });
   // While its user is asked, the time for the request does not run.
   for (const turn of seat.turns.values()) turn.stopTimer();
+  noteElicitation(message, seat);
   seat.client.deliver(setMember(message.text, "id", JSON.stringify(id)), newestTurn(seat, link)?.request);
 }
 

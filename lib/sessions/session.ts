@@ -142,6 +142,7 @@ function seatFor(client: SessionClient): Seat {
     handshake: JSON.stringify(anonymousHandshake(LEGACY_VERSIONS[0])),
     turns: new Map(),
     subscriptions: new Map(),
+    elicitations: new Set(),
     logLevel: undefined,
   };
 }

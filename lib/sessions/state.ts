@@ -46,6 +46,8 @@ export interface Seat {
   readonly turns: Map<string, Turn>;
   /** URIs of resources, and whether the server has agreed already. */
   readonly subscriptions: Map<string, boolean>;
+  /** Ids of the pages that its user was sent to, the oldest first. */
+  readonly elicitations: Set<string>;
   /** Of log messages, if it has asked for one. */
   logLevel: string | undefined;
 }

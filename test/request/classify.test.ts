@@ -559,3 +559,16 @@ test("capabilities nested too deep to be written again cross as they are, withou
   const response = await handler.fetch("/mcp", post(body, { accept: "application/json" }));
   assert.deepEqual([response.status, response.headers.get("mcp-session-id")], [200, null]);
 });
+
+test("a body of more objects than there is room for is refused before it is read", async (t) => {
+  const handler = watchedHandler(t);
+  const send = (objects: number): Promise<Response> => {
+    const list = `[${"{},".repeat(objects - 4)}{}]`;
+    const body = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"list":${list}}}`;
+    return handler.fetch("/mcp", post(body));
+  };
+  const [{ error }] = await refusalOf(await send(100_001), 400, -32600);
+  assert.match(error.message, /holds more than 100000 objects and arrays/);
+  assert.deepEqual(handler.started(), NOTHING);
+  assert.equal((await send(100_000)).status, 200);
+});

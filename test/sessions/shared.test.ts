@@ -249,6 +249,44 @@ describe("a change", () => {
   });
 });
 
+describe("that a page was visited", () => {
+  const COMPLETE = "notifications/elicitation/complete";
+  const capabilities = { elicitation: { url: {} } };
+
+  for (const way of ["visit", "require"]) {
+    test(`is news for the client that was sent there, and for no other (${way})`, async (t) => {
+      const { one, two } = await connectTwo(t, "sends-to-page", { capabilities });
+      await one.call(way, { elicitationId: "first" });
+      await two.call(way, { elicitationId: "second" });
+      for (const elicitationId of ["first", "second", "unknown"])
+        await two.call("complete", { elicitationId });
+      for (const [client, own] of [
+        [one, "first"],
+        [two, "second"],
+      ] as const) {
+        for (let times = 0; times < 3; times++) await client.take(saying(TOOLS_CHANGED), "the last word");
+        const heard = client.messages.filter(saying(COMPLETE));
+        assert.deepEqual(
+          heard.map(({ params }) => params),
+          [{ elicitationId: own }],
+        );
+      }
+    });
+  }
+
+  test("is forgotten of a client that was sent to more pages than a user can visit", async (t) => {
+    const { one } = await connectTwo(t, "sends-to-page", { capabilities });
+    for (let page = 0; page <= 100; page++) await one.call("require", { elicitationId: String(page) });
+    for (const elicitationId of ["0", "1"]) await one.call("complete", { elicitationId });
+    for (let times = 0; times < 2; times++) await one.take(saying(TOOLS_CHANGED), "the last word");
+    const heard = one.messages.filter(saying(COMPLETE));
+    assert.deepEqual(
+      heard.map(({ params }) => params),
+      [{ elicitationId: "1" }],
+    );
+  });
+});
+
 describe("a question of the server", () => {
   const ELICIT = {
     method: "elicitation/create",
