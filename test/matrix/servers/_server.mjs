@@ -53,12 +53,18 @@ function registerTools(server) {
     "slow",
     { inputSchema: z.object({ file: z.string() }) },
     async ({ file }, { mcpReq }) => {
+      readBeforeEnding();
       appendFileSync(file, `started ${process.pid}\n`);
       await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve));
       appendFileSync(file, `aborted ${process.pid}\n`);
       return text("aborted");
     },
   );
+}
+
+/** On a busy machine SIGTERM may come before what was written to stdin has been read. The end of stdin ends it too. */
+function readBeforeEnding() {
+  process.once("SIGTERM", () => undefined);
 }
 
 function registerAskingTools(server, state) {

@@ -34,6 +34,7 @@ server.registerTool("structured", { outputSchema: { numbers: z.array(z.number())
 }));
 
 server.registerTool("slow", { inputSchema: { file: z.string() } }, async ({ file }, { signal }) => {
+  readBeforeEnding();
   appendFileSync(file, `started ${process.pid}\n`);
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
   appendFileSync(file, `aborted ${process.pid}\n`);
@@ -44,6 +45,11 @@ server.registerTool("ask", { annotations: READ_ONLY }, () => interview("name"));
 server.registerTool("ask-two", { annotations: READ_ONLY }, () => interview("name", "age"));
 
 await server.connect(new StdioServerTransport());
+
+/** On a busy machine SIGTERM may come before what was written to stdin has been read. The end of stdin ends it too. */
+function readBeforeEnding() {
+  process.once("SIGTERM", () => undefined);
+}
 
 /** Asks one question after the other, and tells the answers and the process that heard them all. */
 async function interview(...names) {
