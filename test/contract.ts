@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -6,10 +7,11 @@ import { fileURLToPath } from "node:url";
 import type { ServerConfig } from "../lib/index.ts";
 import { within } from "./support/deadline.ts";
 import { readAll, readEvents } from "./support/event-stream.ts";
+import type { Frame } from "./support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "./support/files.ts";
 import { bigText, testToken } from "./support/fixture.ts";
 import { modern, modernCall } from "./support/modern.ts";
-import { waitUntilGone } from "./support/processes.ts";
+import { processesWith, waitUntilGone } from "./support/processes.ts";
 import { call, initialize, notification, post, request } from "./support/rpc.ts";
 
 /** Where the behaviour runs. */
@@ -27,6 +29,12 @@ export const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "fixtures"
 const ALLOWED: Readonly<Record<string, Partial<ServerConfig>>> = {
   environment: { allowEnv: ["CALLER_TOKEN"] },
   "lists-tools": { tools: { deny: ["delete_*"] } },
+};
+
+/** Each as short as what is tried there, which must not be taken for a slow start. */
+const LIMITS: Readonly<Record<string, Partial<ServerConfig>>> = {
+  silent: { startTimeoutMs: 1000 },
+  "silent-in-call": { requestTimeoutMs: 400 },
 };
 
 const NAMES = [
@@ -72,7 +80,7 @@ export function contractServers(
 ): Record<string, ServerConfig> {
   const servers = NAMES.map((name): [string, ServerConfig] => {
     const args = [join(folder, `${name}.mjs`), `--token=${token}`];
-    const limits = name.startsWith("silent") ? { startTimeoutMs: 1000, requestTimeoutMs: 400 } : {};
+    const limits = LIMITS[name] ?? {};
     const input = name === "legacy-asks" ? { inputMode } : {};
     const env = { SECRET_TOKEN: "s3cret-value" };
     return [name, { command: process.execPath, args, env, ...limits, ...input, ...ALLOWED[name] }];
@@ -136,23 +144,17 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       await nothingIsLeft();
     });
 
-    test("progress arrives while the tool runs, each message in its own chunk", async () => {
+    test("progress arrives while the tool runs, each message in its own chunk", async (t) => {
+      const gate = join(await temporaryFolder(t), "step-");
       const meta = { progressToken: "p" };
-      const response = await send("progress", call("progress", { steps: 3, delayMs: 150 }, { meta }));
+      const response = await send("progress", call("progress", { steps: 3, gate }, { meta }));
       assert.equal(response.headers.get("content-type"), "text/event-stream");
       assert.equal(response.headers.get("cache-control"), "no-cache, no-transform");
       assert.equal(response.headers.get("x-accel-buffering"), "no");
-      const frames = await readAll(response);
+      const frames = await within(readStepByStep(response, gate), 20_000, "all steps");
       const methods = frames.map(({ data }) => (JSON.parse(data ?? "") as { method?: string }).method);
       const progress = "notifications/progress";
       assert.deepEqual(methods, ["notifications/message", progress, progress, progress, undefined]);
-      const gaps = frames
-        .slice(2)
-        .map(({ receivedAt }, index) => receivedAt - (frames[index + 1]?.receivedAt ?? 0));
-      assert.ok(
-        gaps.every((gap) => gap > 50),
-        `chunks came together: ${gaps.join(", ")}`,
-      );
       assert.ok(frames.every(({ lines }) => lines.length === 2 && lines[0] === "event: message"));
       await nothingIsLeft();
     });
@@ -292,10 +294,9 @@ export function contract(name: string, open: (token: string) => Promise<Platform
     }
 
     test("a stubborn server with a grandchild is gone soon after the answer, for which nobody waited", async () => {
-      const startedAt = performance.now();
       const pid = Number(await toolText("spawns-grandchild", call("any")));
       assert.ok(pid > 0);
-      assert.ok(performance.now() - startedAt < 1000, "the answer waited for the end of the process");
+      assert.ok(processesWith(token).length > 0, "the answer waited for the end of the process");
       assert.equal(await toolText("ignores-sigterm", call("any")), "ok");
       await nothingIsLeft();
     });
@@ -480,6 +481,17 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       assert.deepEqual(unexpected, []);
     });
   });
+}
+
+/** The frames, of which each lets the server go on to the next step: those that are held back never end. */
+async function readStepByStep(response: Response, gate: string): Promise<Frame[]> {
+  const frames: Frame[] = [];
+  for await (const frame of readEvents(response)) {
+    frames.push(frame);
+    const step = /"progress":(\d+)/.exec(frame.data ?? "")?.[1];
+    if (step !== undefined) await writeFile(`${gate}${step}`, "");
+  }
+  return frames;
 }
 
 /** The inherited list, the fixture's own variable, and what a read-only HOME is replaced with. */
