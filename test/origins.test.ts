@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { ConfigurationError } from "../lib/index.ts";
 import { silentLogger } from "../lib/logger.ts";
 import { createOriginCheck } from "../lib/origins.ts";
+import { effortOf } from "./support/effort.ts";
 
 const ROWS: readonly (readonly [
   patterns: readonly string[],
@@ -101,9 +102,10 @@ for (const pattern of WRONG) {
 
 test("a long origin is compared in no time", async () => {
   const isInvited = createOriginCheck(["https://*.example.com"], silentLogger);
-  const startedAt = performance.now();
-  assert.equal(await isInvited(`https://${"a.".repeat(50_000)}evil.com`), false);
-  assert.ok(performance.now() - startedAt < 1000);
+  const tookMs = await effortOf(async () => {
+    assert.equal(await isInvited(`https://${"a.".repeat(50_000)}evil.com`), false);
+  });
+  assert.ok(tookMs < 1000, `${tookMs} milliseconds`);
 });
 
 describe("a function", () => {

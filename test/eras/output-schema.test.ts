@@ -7,6 +7,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import * as fc from "fast-check";
 
 import { needsWrapping, wrapSchema } from "../../lib/eras/output-schema.ts";
+import { effortOf } from "../support/effort.ts";
 import { always, listsOf, objects, objectsWith, textAt, values } from "../support/texts.ts";
 
 /** The schema of `result` within the wrapped schema. */
@@ -128,13 +129,11 @@ describe("a wrapped schema", () => {
     });
   });
 
-  test("is made in no time of a schema with thousands of references", () => {
+  test("is made in no time of a schema with thousands of references", async () => {
     const properties = Object.fromEntries(
       Array.from({ length: 20_000 }, (_, at) => [`p${at}`, { $ref: "#/$defs/n" }]),
     );
-    const before = performance.now();
-    wrapSchema(JSON.stringify({ properties }));
-    const tookMs = performance.now() - before;
+    const tookMs = await effortOf(() => wrapSchema(JSON.stringify({ properties })));
     assert.ok(tookMs < 3000, `${tookMs} milliseconds`);
   });
 

@@ -16,6 +16,7 @@ import {
   withRequestState,
 } from "../../lib/eras/request-down.ts";
 import type { Message, RequestValue } from "../../lib/jsonrpc.ts";
+import { effortOf } from "../support/effort.ts";
 import { always, named, objects, objectsWith, pairs, textAt, untouched, values } from "../support/texts.ts";
 
 const { protocolVersion: PV, clientInfo: CI, clientCapabilities: CC, logLevel: LL } = META;
@@ -183,11 +184,11 @@ describe("a modern request for a modern server", () => {
     });
   });
 
-  test("is edited in no time, however often a capability stands there", () => {
+  test("is edited in no time, however often a capability stands there", async () => {
     const many = `{${'"roots":{},'.repeat(10_000)}"a":1}`;
-    const before = performance.now();
-    assert.equal(toModernServer(request(many), false), request('{"a":1}'));
-    const tookMs = performance.now() - before;
+    const tookMs = await effortOf(() =>
+      assert.equal(toModernServer(request(many), false), request('{"a":1}')),
+    );
     assert.ok(tookMs < 3000, `${tookMs} milliseconds for 10000 members`);
   });
 });

@@ -10,6 +10,7 @@ import {
   headerParameters,
 } from "../../lib/request/header-parameters.ts";
 import { headerValue, nameOf, versionOf } from "../../lib/request/headers.ts";
+import { effortOf } from "../support/effort.ts";
 import { always } from "../support/texts.ts";
 
 type Values = Readonly<Record<string, string>>;
@@ -227,13 +228,11 @@ describe("the headers that a tool asks for", () => {
     });
   }
 
-  test("are found in a schema that is nested as deep as JSON may be, in time", () => {
+  test("are found in a schema that is nested as deep as JSON may be, in time", async () => {
     const depth = 50_000;
     const text = `${'{"properties":{"a":'.repeat(depth)}{}${"}}".repeat(depth)}`;
     const schema: unknown = JSON.parse(text);
-    const before = performance.now();
-    assert.deepEqual(headerParameters(schema), []);
-    const tookMs = performance.now() - before;
+    const tookMs = await effortOf(() => assert.deepEqual(headerParameters(schema), []));
     assert.ok(tookMs < 3000, `${tookMs} milliseconds`);
   });
 
