@@ -12,11 +12,11 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** The first complete line of the file that matches. The file may appear later. */
+/** The first complete line of the file that matches. The file may appear later, as who writes it may still have to start. */
 export async function waitForLine(
   file: string,
   pattern: RegExp,
-  { withinMs = 2000 }: { readonly withinMs?: number } = {},
+  { withinMs = 10_000 }: { readonly withinMs?: number } = {},
 ): Promise<string> {
   let content = "";
   const find = async (): Promise<string | undefined> => {

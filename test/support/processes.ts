@@ -40,9 +40,12 @@ export interface GoneOptions {
   readonly label?: string;
 }
 
+/** Mayfly may take 2100 milliseconds to end a process that does not want to; the rest is for a busy machine. */
+const LADDER_MS = 5000;
+
 /** Resolves when no process has the token in its arguments; else rejects and says which are left. */
 export async function waitUntilGone(token: string, options: GoneOptions = {}): Promise<void> {
-  const { withinMs = 2000, label = "no process is left" } = options;
+  const { withinMs = LADDER_MS, label = "no process is left" } = options;
   await until(() => processesWith(token).length === 0, {
     withinMs,
     label: () => [label, ...processesWith(token).map(describe)].join("\n  "),
