@@ -11,7 +11,7 @@ import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
 import { answerOf, connectStreamable } from "../support/streamable-client.ts";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const MIB = 1024 ** 2;
 /** Windows knows no signal that stops a process for a while. */
 const CANNOT_STOP = process.platform === "win32";

@@ -14,7 +14,8 @@ import { connectStreamable } from "../support/streamable-client.ts";
 const WAIT_MS = 10_000;
 const CHANGED = "notifications/tools/list_changed";
 const PROGRESS = "notifications/progress";
-const TEN_STEPS = call("progress", { steps: 10, delayMs: 50 }, { id: "p", meta: { progressToken: "t" } });
+/** Long enough for other requests meanwhile, also on a busy machine. */
+const TEN_STEPS = call("progress", { steps: 10, delayMs: 200 }, { id: "p", meta: { progressToken: "t" } });
 
 /** The same program under another configuration: its processes are known by another token. */
 function another(t: TestContext, name = "only", config: Partial<ServerConfig> = {}): McpConfig {

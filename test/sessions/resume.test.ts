@@ -26,7 +26,7 @@ interface Begun extends Served {
 for (const sessions of ["shared", "independent"] as const) {
   describe(`a broken stream of a session that is ${sessions}`, () => {
     const begin = async (t: TestContext, name: string): Promise<Begun> => {
-      const served = await serveSessions(t, name, { sessions });
+      const served = await serveSessions(t, name, { sessions, sessionResumeMs: 30_000 });
       return { ...served, client: await connectStreamable(t, served.url) };
     };
 
@@ -173,7 +173,7 @@ test("with a store that cannot give events back, calls are answered, and a sessi
   };
   let closed = 0;
   const onClose = (): void => void (closed += 1);
-  const options = { sessions: "independent", sessionIdleMs: 300, eventStore, onClose } as const;
+  const options = { sessions: "independent", sessionIdleMs: 2000, eventStore, onClose } as const;
   const { url } = await serveSessions(t, "remembers", options);
   const client = await connectStreamable(t, url);
   const stream = await client.stream(call("count", {}, { id: "c" }));

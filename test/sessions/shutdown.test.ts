@@ -13,8 +13,8 @@ const PROGRESS = "notifications/progress";
 const TEN_STEPS = call("progress", { steps: 10, delayMs: 50 }, { id: "p", meta: { progressToken: 1 } });
 const FOR_EVER = call("progress", { steps: 10_000, delayMs: 20 }, { id: "p", meta: { progressToken: 1 } });
 
-/** Streams that end at once do not take the time that calls in flight would have. */
-const AT_ONCE_MS = 2000;
+/** Streams that end at once do not take the minute that calls in flight would have. */
+const AT_ONCE_MS = 10_000;
 
 for (const sharedSession of [true, false]) {
   describe(`close, with HTTP+SSE and sharedSession ${sharedSession}`, () => {
@@ -34,7 +34,7 @@ for (const sharedSession of [true, false]) {
       await busy.take(saying(PROGRESS), "the first progress");
       const closing = server.close(60_000);
       await idle.ended();
-      assert.equal(busy.isOver(), false, "the call was cut off");
+      assert.ok(!busy.isOver() || busy.messages.some(answering("p")), "the call was cut off");
       assert.equal(textOf(await busy.take(answering("p"), "the answer")), "10 steps done");
       await busy.ended();
       await within(closing, AT_ONCE_MS, "the adapter closes");

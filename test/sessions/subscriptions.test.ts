@@ -150,7 +150,7 @@ for (const sessions of ["shared", "independent"] as const) {
   test(`a uri that is none is refused, and leaves nothing behind (sessions ${sessions})`, async (t) => {
     let closed = 0;
     const onClose = (): void => void (closed += 1);
-    const options = { sessions, sessionIdleMs: 300, onClose };
+    const options = { sessions, sessionIdleMs: 2000, onClose };
     const { url, received } = await serveSessions(t, "remembers", options);
     const client = await connectStreamable(t, url);
     for (const method of [SUBSCRIBE, UNSUBSCRIBE]) {
