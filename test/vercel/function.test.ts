@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { FIXTURES, STATE_SECRET, contract, contractServers } from "../contract.ts";
+import { until } from "../support/deadline.ts";
 import { testToken } from "../support/fixture.ts";
 import { readAll } from "../support/event-stream.ts";
 import { waitUntilGone } from "../support/processes.ts";
@@ -16,6 +17,7 @@ import { buildFunction, staticFiles } from "./build.ts";
 import type { BuiltFunction } from "./build.ts";
 import { startDevServer } from "./dev-server.ts";
 import { launchFunction } from "./launch.ts";
+import type { LaunchedFunction } from "./launch.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const SHIPPED = ["api", "dist", "package.json", "tsconfig.json", "vercel.json"];
@@ -49,6 +51,14 @@ async function deploy(token: string, inputMode?: "refuse"): Promise<Deployment> 
     for (const folder of [project, output]) await rm(folder, { recursive: true, force: true });
   };
   return { project, output, built, remove };
+}
+
+/** The log comes on another pipe than the answer, and perhaps after it. */
+async function logged(launched: LaunchedFunction, pattern: RegExp): Promise<void> {
+  await until(() => pattern.test(launched.log()), {
+    withinMs: 10_000,
+    label: () => `${String(pattern)}, in ${launched.log()}`,
+  });
 }
 
 contract("the built Vercel function", async (token) => {
@@ -146,7 +156,7 @@ describe("a Vercel deployment", { concurrency: false }, () => {
       const answer = await fetch(`${launched.url}/mcp`, post(call("count")));
       assert.equal(answer.status, 500);
       assert.equal(((await answer.json()) as { error: { code: number } }).error.code, -32603);
-      assert.match(launched.log(), /did you mean \\"command\\"/);
+      await logged(launched, /did you mean \\"command\\"/);
     } finally {
       await launched.stop();
     }
@@ -157,7 +167,7 @@ describe("a Vercel deployment", { concurrency: false }, () => {
     const launched = await launchFunction(deployment.output, env, { projectFolder: deployment.project });
     try {
       assert.equal((await fetch(`${launched.url}/mcp`, post(call("count")))).status, 500);
-      assert.match(launched.log(), /a function cannot hold a process/);
+      await logged(launched, /a function cannot hold a process/);
     } finally {
       await launched.stop();
     }
