@@ -421,13 +421,13 @@ test("an address that everybody can reach is refused without a key, and nothing 
   const { command, args, token } = fixture("counter");
   const probe = createServer().listen(0, "0.0.0.0");
   await once(probe, "listening");
+  t.after(() => probe.close());
   const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
   const words = ["--host", "0.0.0.0", "--port", String(port), "--", command, ...args];
   const { code, stdout, stderr } = await runCommand(t, words, { token });
+  // Had it tried to listen, the port would have been in use, which is 1.
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /^mayfly: 0\.0\.0\.0 .*AUTH_KEY/);
-  await assert.rejects(fetch(`http://127.0.0.1:${port}/health`), /fetch failed/);
 });
 
 test("an address that everybody can reach is served with a key, or with ALLOW_ANONYMOUS=true", async (t) => {
