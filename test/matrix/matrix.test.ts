@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
@@ -31,12 +32,16 @@ for (const cell of CELLS) {
 
     test("hears of progress before the result", async (t) => {
       const { connected } = await connect(t, cell);
+      const gate = join(await temporaryFolder(t), "step-");
       const seen: number[] = [];
-      const onprogress = ({ progress }: { readonly progress: number }): void => void seen.push(progress);
-      const call = connected.call("progress", { delayMs: 50 }, { onprogress });
-      const before = call.then(() => [...seen]);
-      assert.deepEqual((await within(before, WAIT_MS, "progress")).slice(0, 2), [1, 2]);
-      assert.equal(textOf(await call), "3 steps done");
+      // What is not heard of before the result keeps that from coming.
+      const onprogress = ({ progress }: { readonly progress: number }): void => {
+        seen.push(progress);
+        writeFileSync(gate + progress, "");
+      };
+      const call = connected.call("progress", { gate }, { onprogress });
+      assert.equal(textOf(await within(call, WAIT_MS, "progress and result")), "3 steps done");
+      assert.deepEqual(seen, [1, 2, 3]);
     });
 
     test("gets structured output that its own validation accepts", async (t) => {

@@ -144,7 +144,7 @@ for (const mode of MODES) {
       const { client } = await everything(t, mode);
       const seen: number[] = [];
       const onprogress = ({ progress }: { progress: number }): void => void seen.push(progress);
-      const params = { name: "trigger-long-running-operation", arguments: { duration: 0.4, steps: 4 } };
+      const params = { name: "trigger-long-running-operation", arguments: { duration: 1.2, steps: 4 } };
       assert.match(
         textOf(await within(client.callTool(params, undefined, { onprogress }), WAIT_MS, "a call")),
         /4/,

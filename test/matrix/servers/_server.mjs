@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 import {
@@ -33,12 +33,12 @@ function registerTools(server) {
 
   server.registerTool(
     "progress",
-    { inputSchema: z.object({ delayMs: z.number() }) },
-    async ({ delayMs }, { mcpReq }) => {
+    { inputSchema: z.object({ gate: z.string() }) },
+    async ({ gate }, { mcpReq }) => {
       for (let progress = 1; progress <= 3; progress++) {
         const params = { progressToken: mcpReq._meta?.progressToken, progress, total: 3 };
         await mcpReq.notify({ method: "notifications/progress", params });
-        await delay(delayMs);
+        await opened(gate + progress);
       }
       return text("3 steps done");
     },
@@ -60,6 +60,11 @@ function registerTools(server) {
       return text("aborted");
     },
   );
+}
+
+/** Until somebody has made the file. */
+async function opened(file) {
+  while (!existsSync(file)) await delay(5);
 }
 
 /** On a busy machine SIGTERM may come before what was written to stdin has been read. The end of stdin ends it too. */

@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -17,12 +17,12 @@ server.registerTool("echo", { inputSchema: { message: z.string() } }, ({ message
 
 server.registerTool(
   "progress",
-  { inputSchema: { delayMs: z.number() } },
-  async ({ delayMs }, { _meta, sendNotification }) => {
+  { inputSchema: { gate: z.string() } },
+  async ({ gate }, { _meta, sendNotification }) => {
     for (let progress = 1; progress <= 3; progress++) {
       const params = { progressToken: _meta?.progressToken, progress, total: 3 };
       await sendNotification({ method: "notifications/progress", params });
-      await delay(delayMs);
+      await opened(gate + progress);
     }
     return text("3 steps done");
   },
@@ -45,6 +45,11 @@ server.registerTool("ask", { annotations: READ_ONLY }, () => interview("name"));
 server.registerTool("ask-two", { annotations: READ_ONLY }, () => interview("name", "age"));
 
 await server.connect(new StdioServerTransport());
+
+/** Until somebody has made the file. */
+async function opened(file) {
+  while (!existsSync(file)) await delay(5);
+}
 
 /** On a busy machine SIGTERM may come before what was written to stdin has been read. The end of stdin ends it too. */
 function readBeforeEnding() {
