@@ -40,7 +40,9 @@ async function deploy(token: string, inputMode?: "refuse"): Promise<Deployment> 
   await writeFile(join(project, "mcp.json"), JSON.stringify({ mcpServers }));
   const build = [join(project, "dist", "cli", "main.js"), "build"];
   // The command needs what the platform installs before; the function must not.
-  const env = { ...process.env, NODE_PATH: join(REPOSITORY, "node_modules") };
+  const NODE_PATH = join(REPOSITORY, "node_modules");
+  // The registry is asked for what is not here yet, and no more often than that.
+  const env = { ...process.env, NODE_PATH, npm_config_prefer_offline: "true" };
   await promisify(execFile)(process.execPath, [join(REPOSITORY, "dist/cli/main.js"), ...build.slice(1)], {
     cwd: project,
     env,
