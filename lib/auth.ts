@@ -4,7 +4,9 @@ import { CHALLENGE, authenticated } from "./authenticate.ts";
 import type { Authenticate } from "./configuration/options.ts";
 import type { Page } from "./cors.ts";
 import { MayflyError } from "./errors.ts";
+import type { AllowedHosts } from "./hosts.ts";
 import type { IncomingRequest } from "./incoming.ts";
+import { printable } from "./logger.ts";
 
 /** Who may call. */
 export interface AccessRules {
@@ -13,7 +15,7 @@ export interface AccessRules {
   /** Decides in place of the keys. */
   readonly authenticate: Authenticate | undefined;
   /** Undefined: any. */
-  readonly allowedHosts: readonly string[] | undefined;
+  readonly allowedHosts: AllowedHosts | undefined;
 }
 
 /** The URL parameter that may carry the key. */
@@ -22,31 +24,29 @@ export const KEY_PARAMETER = "auth_key";
 /**
  * Keeps web pages out that were not invited: a page can make a browser send requests to a local server, under a
  * host name that it made to point there. Source: 2025-11-25/basic/transports, Security Warning.
- * Pages from the hosts that we answer under are our own: other ports of localhost, for a local adapter.
- * @throws HOST_NOT_ALLOWED, ORIGIN_NOT_ALLOWED
+ * @throws HOST_NOT_ALLOWED
  */
-export function admitOrigin(
-  request: IncomingRequest,
-  url: URL,
-  { origin, invited }: Page,
-  { allowedHosts }: AccessRules,
-): void {
-  const host = request.headers.get("host") ?? url.host;
-  if (allowedHosts && !allowedHosts.includes(hostName(`http://${host}`))) {
-    throw new MayflyError("HOST_NOT_ALLOWED");
-  }
-  const isOurs = invited || origin === null || allowedHosts?.includes(hostName(origin));
-  if (!isOurs) throw new MayflyError("ORIGIN_NOT_ALLOWED");
+export function admitHost({ headers }: IncomingRequest, url: URL, { allowedHosts }: AccessRules): void {
+  const host = headers.get("host") ?? url.host;
+  if (!allowedHosts || allowedHosts.includes(host)) return;
+  throw new MayflyError("HOST_NOT_ALLOWED", { log: { host: printable(host), option: "--allowed-hosts" } });
 }
 
-function hostName(url: string): string {
-  return URL.canParse(url) ? new URL(url).hostname : "";
+/**
+ * Pages from the hosts that we answer under are our own: other ports of localhost, for a local adapter.
+ * @throws ORIGIN_NOT_ALLOWED
+ */
+export function admitOrigin({ origin, invited }: Page, { allowedHosts }: AccessRules): void {
+  if (invited || origin === null || allowedHosts?.owns(origin)) return;
+  throw new MayflyError("ORIGIN_NOT_ALLOWED", {
+    log: { origin: printable(origin), option: "--cors-origin" },
+  });
 }
 
 /**
  * Finds out who calls: by the operator's own function, else by the keys that the request presents.
  * @returns what names the caller, and is no secret; with a prefix that says who has named it
- * @throws UNAUTHORIZED, NO_KEY_CONFIGURED, INTERNAL
+ * @throws UNAUTHORIZED, NO_KEY_CONFIGURED, CALLER_NOT_KNOWN, INTERNAL
  */
 export async function admitKey(request: IncomingRequest, url: URL, rules: AccessRules): Promise<string> {
   if (rules.authenticate) return `custom:${await authenticated(request, url, rules.authenticate)}`;

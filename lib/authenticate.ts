@@ -10,7 +10,7 @@ export const CHALLENGE = { "WWW-Authenticate": "Bearer" };
 /**
  * Asks the operator's function who calls.
  * @returns the principal
- * @throws UNAUTHORIZED when it knows nobody, INTERNAL when it fails
+ * @throws CALLER_NOT_KNOWN when it knows nobody, INTERNAL when it fails
  */
 export async function authenticated(
   request: IncomingRequest,
@@ -18,7 +18,9 @@ export async function authenticated(
   authenticate: Authenticate,
 ): Promise<string> {
   const caller = await ask(request, url, authenticate);
-  if (caller === undefined || caller === null) throw new MayflyError("UNAUTHORIZED", { headers: CHALLENGE });
+  if (caller === undefined || caller === null) {
+    throw new MayflyError("CALLER_NOT_KNOWN", { headers: CHALLENGE });
+  }
   const { principal }: { readonly principal?: unknown } = caller;
   if (typeof principal === "string" && principal !== "") return principal;
   throw new MayflyError("INTERNAL", { cause: new TypeError("authenticate returned no principal") });

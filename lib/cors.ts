@@ -1,8 +1,9 @@
 import { ConfigurationError } from "./configuration/error.ts";
 import type { CorsOptions, HandlerOptions } from "./configuration/options.ts";
+import { ANY } from "./hosts.ts";
 import type { IncomingRequest } from "./incoming.ts";
 import type { Logger } from "./logger.ts";
-import { ANY, createOriginCheck } from "./origins.ts";
+import { createOriginCheck } from "./origins.ts";
 
 /** Where a request comes from, as its browser says. */
 export interface Page {

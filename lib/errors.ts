@@ -24,9 +24,27 @@ interface ErrorRow {
 
 /** Every answer of Mayfly's own that is not a result. `docs/errors.md` has the same rows, and a test compares them. */
 export const ERRORS = {
-  ORIGIN_NOT_ALLOWED: { status: 403, rpc: INVALID_REQUEST, message: "This origin may not call this server" },
-  HOST_NOT_ALLOWED: { status: 403, rpc: INVALID_REQUEST, message: "This Host header is not allowed" },
-  UNAUTHORIZED: { status: 401, rpc: INVALID_REQUEST, message: "The key is missing or wrong" },
+  ORIGIN_NOT_ALLOWED: {
+    status: 403,
+    rpc: INVALID_REQUEST,
+    message: "This origin may not call this server, unless --cors-origin or corsOrigins names it",
+  },
+  HOST_NOT_ALLOWED: {
+    status: 403,
+    rpc: INVALID_REQUEST,
+    message: "This Host header is not allowed, unless --allowed-hosts or allowedHosts names it",
+  },
+  UNAUTHORIZED: {
+    status: 401,
+    rpc: INVALID_REQUEST,
+    message:
+      "The key is missing or wrong: send it as Authorization: Bearer KEY, as X-API-Key: KEY or as ?auth_key=KEY",
+  },
+  CALLER_NOT_KNOWN: {
+    status: 401,
+    rpc: INVALID_REQUEST,
+    message: "The operator's own check does not know this caller",
+  },
   NO_KEY_CONFIGURED: {
     status: 401,
     rpc: INVALID_REQUEST,
@@ -37,7 +55,11 @@ export const ERRORS = {
     rpc: INTERNAL_ERROR,
     message: "The configuration is broken: the operator finds the reason in the log",
   },
-  ROUTE_NOT_FOUND: { status: 404, rpc: INVALID_REQUEST, message: "There is nothing at this path" },
+  ROUTE_NOT_FOUND: {
+    status: 404,
+    rpc: INVALID_REQUEST,
+    message: "There is nothing at this path: served are {paths}",
+  },
   ADAPTER_ONLY: {
     status: 404,
     rpc: INVALID_REQUEST,
@@ -52,9 +74,15 @@ export const ERRORS = {
   SERVER_NOT_CHOSEN: {
     status: 404,
     rpc: INVALID_REQUEST,
-    message: "Several servers are configured and none is the default: use /mcp/NAME",
+    message:
+      "Several servers are configured and none is the default: use {path}/NAME, as GET /servers lists them",
   },
   METHOD_NOT_ALLOWED: { status: 405, rpc: INVALID_REQUEST, message: "Only {methods} is served here" },
+  METHOD_OF_OTHER_TRANSPORT: {
+    status: 405,
+    rpc: INVALID_REQUEST,
+    message: "Only {methods} is served here: {transport} is at {path}",
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     rpc: INVALID_REQUEST,
@@ -373,6 +401,8 @@ interface ErrorDetails {
   readonly data?: Readonly<Record<string, unknown>>;
   /** More HTTP headers of the answer. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** More fields for the log, which do not reach the caller. */
+  readonly log?: Readonly<Record<string, string>>;
   /** The raw text of the request's id, where it can be read. */
   readonly id?: string | undefined;
   readonly cause?: unknown;
@@ -387,10 +417,11 @@ export class MayflyError extends Error {
   readonly reason: FailureReason | undefined;
   readonly data: Readonly<Record<string, unknown>> | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly log: Readonly<Record<string, string>>;
   /** The id of the request, as its sender wrote it. */
   id: string | undefined;
 
-  constructor(code: ErrorCode, { values = {}, data, headers = {}, id, cause }: ErrorDetails = {}) {
+  constructor(code: ErrorCode, { values = {}, data, headers = {}, log = {}, id, cause }: ErrorDetails = {}) {
     const row: ErrorRow = ERRORS[code];
     super(fill(row.message, values), { cause });
     this.code = code;
@@ -399,6 +430,7 @@ export class MayflyError extends Error {
     this.reason = row.reason;
     this.data = row.reason === undefined ? data : { reason: row.reason, ...data };
     this.headers = row.reason === "overloaded" ? { ...RETRY_SOON, ...headers } : headers;
+    this.log = log;
     this.id = id;
   }
 }

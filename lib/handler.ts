@@ -1,11 +1,12 @@
-import { admitKey, admitOrigin } from "./auth.ts";
+import { admitHost, admitKey, admitOrigin } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { refuseMethod } from "./methods.ts";
+import { elsewhere } from "./routes.ts";
 import type { Route } from "./routes.ts";
 import type { HandlerOptions, McpConfig } from "./configuration/options.ts";
 import type { Page } from "./cors.ts";
 import { MayflyError, toMayflyError, withId } from "./errors.ts";
-import { answerHealth } from "./health.ts";
+import { answerHealth, isProbe } from "./health.ts";
 import { checkOptions, createHost } from "./host.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
@@ -90,7 +91,8 @@ async function answer(
 ): Promise<Response> {
   const { request } = source;
   const url = new URL(request.url);
-  admitOrigin(request, url, page, host.rules);
+  if (!isProbe(request, url)) admitHost(request, url, host.rules);
+  admitOrigin(page, host.rules);
   if (request.method === "OPTIONS") return host.cors.preflight(request, page);
   const route = host.routeOf(url);
   refuseWhileStopping(request, route, host);
@@ -100,7 +102,7 @@ async function answer(
   const principal = await admitKey(request, url, host.rules);
   if (route.kind === "servers") return answerServers(request, host);
   if (route.kind === "sse") return openStream({ ...source, principal, route }, url, host, need(sessions));
-  return answerMcp({ ...source, principal, name: route.server, url }, host, sessions);
+  return answerMcp({ ...source, principal, route, name: route.server, url }, host, sessions);
 }
 
 /** The routes that need them are not served without them. */
@@ -121,21 +123,24 @@ function openStream(
   host: Host,
   { httpSse }: Sessions,
 ): Response {
-  refuseMethod(opening.request, ["GET"]);
-  return httpSse.open({ ...opening, url, server: host.servers.find(opening.route.server) });
+  const { request, route } = opening;
+  refuseMethod(request, ["GET"], elsewhere(route, host.transports, host.paths));
+  return httpSse.open({ ...opening, url, server: host.servers.find(route.server, "sse") });
 }
 
 /** A request to the path of a server, and who sends it. */
 interface Call extends Source {
   readonly principal: string;
+  readonly route: Extract<Route, { kind: "mcp" }>;
   readonly name: string | undefined;
   readonly url: URL;
 }
 
 async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined): Promise<Response> {
-  const { request, name, url } = call;
+  const { request, route, name, url } = call;
   const streamable = host.sessions === "none" ? undefined : sessions?.streamable;
-  refuseMethod(request, streamable ? ["GET", "POST", "DELETE"] : ["POST"]);
+  const served = streamable ? ["GET", "POST", "DELETE"] : ["POST"];
+  refuseMethod(request, served, elsewhere(route, host.transports, host.paths));
   if (streamable && request.method === "GET") return streamable.get(call);
   if (streamable && request.method === "DELETE") return streamable.end(call);
   const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
@@ -191,7 +196,7 @@ function refuse(error: unknown, { method, url }: IncomingRequest, { logger }: Ho
   else {
     // Without its parameters, which may hold secrets.
     const path = shortened(new URL(url).pathname);
-    logger.info({ status: failure.status, code: failure.code, method, path }, "refused");
+    logger.info({ status: failure.status, code: failure.code, method, path, ...failure.log }, "refused");
   }
   return errorResponse(failure);
 }

@@ -1,10 +1,26 @@
 import { admitKey } from "./auth.ts";
 import { MayflyError, toMayflyError } from "./errors.ts";
 import type { Host } from "./host.ts";
+import type { IncomingRequest } from "./incoming.ts";
 import { isObject } from "./jsonrpc.ts";
 import { refuseMethod } from "./methods.ts";
+import { isHealth } from "./routes.ts";
 import { probe } from "./run.ts";
 import type { Caller } from "./run.ts";
+
+/**
+ * Whether it asks what may be asked under any name: balancers call by address. A page that made its own name point here
+ * learns that a host is there, which a refusal would tell as well.
+ */
+export function isProbe({ method }: IncomingRequest, url: URL): boolean {
+  return isHealth(url) && !isDeep(url) && READING.includes(method);
+}
+
+const READING = ["GET", "HEAD"];
+
+function isDeep({ searchParams }: URL): boolean {
+  return searchParams.get("deep") === "1";
+}
 
 /**
  * What a load balancer asks: whether this host answers. It needs no key, so it says nothing about the servers;
@@ -17,8 +33,8 @@ export async function answerHealth(
   host: Host,
 ): Promise<Response> {
   const { request } = caller;
-  refuseMethod(request, ["GET", "HEAD"]);
-  if (url.searchParams.get("deep") !== "1") return json({ status: "ok" }, 200);
+  refuseMethod(request, READING);
+  if (!isDeep(url)) return json({ status: "ok" }, 200);
   await admitKey(request, url, host.rules);
   // An image on any page can make a browser send this to a local host that needs no key.
   if (request.headers.get("sec-fetch-site") === "cross-site") throw new MayflyError("ORIGIN_NOT_ALLOWED");

@@ -11,6 +11,7 @@ import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
 import { oneOf } from "./configuration/values.ts";
+import { createAllowedHosts } from "./hosts.ts";
 import { isObject } from "./jsonrpc.ts";
 import { OWN } from "./environment.ts";
 import { flawOfAllowed } from "./request-variables.ts";
@@ -100,10 +101,10 @@ export function createHost(options: HandlerOptions): Host {
       authKeys,
       allowAnonymous,
       authenticate,
-      allowedHosts: allowedHosts?.map((name) => name.toLowerCase()),
+      allowedHosts: allowedHosts && createAllowedHosts(allowedHosts),
     },
     cors: createCors(options, logger),
-    servers: createServers(options, process.env),
+    servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),
     processes: createProcesses(maxProcesses, limits, logger),
     limits,

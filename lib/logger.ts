@@ -27,6 +27,11 @@ export const silentLogger: Logger = jsonLogger("silent");
 /** Characters of a name that the caller chose, in a log line. */
 const MAX_NAME = 128;
 
+/** A text that the caller chose, as a line shows it: characters that a terminal obeys, or hides, are none of its own. */
+export function printable(text: string): string {
+  return shortened(text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?"));
+}
+
 export function shortened(name: string): string {
   return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
 }

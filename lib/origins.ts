@@ -1,15 +1,13 @@
 import { ConfigurationError } from "./configuration/error.ts";
 import type { CorsOptions } from "./configuration/options.ts";
+import { ANY, readHost } from "./hosts.ts";
 import type { Logger } from "./logger.ts";
 import { decided } from "./promises.ts";
 
 /** Whether a page of that origin was invited. Never rejects. */
 export type OriginCheck = (origin: string) => Promise<boolean>;
 
-/** The pattern of every origin, also of those that have no name. */
-export const ANY = "*";
-
-/** @throws ConfigurationError for what is no pattern of an origin */
+/** `*` stands for every origin, also for those that have no name. @throws ConfigurationError for what is no pattern of an origin */
 export function createOriginCheck(origins: CorsOptions["origins"], logger: Logger): OriginCheck {
   if (typeof origins === "function") return guarded(origins, logger);
   if (origins.includes(ANY)) return () => Promise.resolve(true);
@@ -33,14 +31,15 @@ function guarded(
   };
 }
 
-const PATTERN = /^([a-z][a-z\d+.-]*:\/\/)(\*\.)?([^\s/?#@*:\\]+|\[[\d.:a-f]+\])(:(?:\d+|\*))?$/;
+const ORIGIN = /^([a-z][a-z\d+.-]*:\/\/)(.*)$/;
 
 function compile(text: string): RegExp {
-  const [, scheme, below, host, port] = PATTERN.exec(text.toLowerCase().replace(/\/$/, "")) ?? [];
-  if (scheme === undefined || host === undefined) throw notAnOrigin(text);
-  const labels = below === undefined ? "" : String.raw`(?:[\w-]+\.)+`;
-  const end = port === ":*" ? String.raw`:\d+` : writtenPort(scheme, port);
-  return new RegExp(`^${escaped(scheme)}${labels}${escaped(asciiHost(host, text))}${end}$`);
+  const [, scheme = "", rest = ""] = ORIGIN.exec(text.toLowerCase().replace(/\/$/, "")) ?? [];
+  const host = readHost(rest);
+  if (!host) throw notAnOrigin(text);
+  const end = host.port === ANY ? String.raw`:\d+` : writtenPort(scheme, host.port);
+  // No letter of a scheme but these two means more in a pattern.
+  return new RegExp(`^${scheme.replace(/[.+]/g, String.raw`\$&`)}${host.source}${end}$`);
 }
 
 function notAnOrigin(text: string): ConfigurationError {
@@ -49,19 +48,9 @@ function notAnOrigin(text: string): ConfigurationError {
   );
 }
 
-const DEFAULT_PORTS = new Set(["http://:80", "https://:443"]);
+const DEFAULT_PORTS = new Set(["http://80", "https://443"]);
 
 /** A browser leaves the default port out. Source: HTML, serialization of an origin. */
-function writtenPort(scheme: string, port = ""): string {
-  return DEFAULT_PORTS.has(scheme + port) ? "" : port;
-}
-
-/** A browser writes a name with other letters in its ASCII form. */
-function asciiHost(host: string, text: string): string {
-  if (!URL.canParse(`https://${host}`)) throw notAnOrigin(text);
-  return new URL(`https://${host}`).hostname;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+function writtenPort(scheme: string, port: string | undefined): string {
+  return port === undefined || DEFAULT_PORTS.has(scheme + port) ? "" : `:${port}`;
 }

@@ -1,5 +1,7 @@
 import type { Paths, Transport } from "./configuration/options.ts";
 import { MayflyError } from "./errors.ts";
+import { shortened } from "./logger.ts";
+import type { Elsewhere } from "./methods.ts";
 import { relative } from "./paths.ts";
 
 /** Where a request goes. */
@@ -22,16 +24,37 @@ const HEALTH = /^\/(?:health|healthz|ping)\/?$/;
 const SERVERS = /^\/servers\/?$/;
 const NAMED = /^\/servers\/([^/]+)\/(mcp|sse|messages)\/?$/;
 
+export function isHealth({ pathname }: URL): boolean {
+  return HEALTH.test(pathname);
+}
+
+const TRANSPORT_NAMES = { mcp: "streamable HTTP", sse: "HTTP+SSE" } as const;
+
+/** Where the other transport is, for a caller who came with its method. @returns undefined if it is not served */
+export function elsewhere(
+  { kind, server }: Extract<Route, { kind: Transport }>,
+  transports: readonly Transport[],
+  paths: Required<Paths>,
+): Elsewhere | undefined {
+  const other = kind === "mcp" ? "sse" : "mcp";
+  if (!transports.includes(other)) return undefined;
+  const name = server === undefined ? "" : `/${shortened(encodeURIComponent(server))}`;
+  const path = paths[other] + name || "/";
+  return { method: other === "mcp" ? "POST" : "GET", transport: TRANSPORT_NAMES[other], path };
+}
+
 /**
  * Makes the table of routes. What is not served here is a 404 that says so.
  * @returns a function that throws ROUTE_NOT_FOUND, ADAPTER_ONLY, TRANSPORT_NOT_SERVED
  */
 export function createRouter(transports: readonly Transport[], paths: Required<Paths>): Router {
   const transportOf = { mcp: "mcp", sse: "sse", messages: "sse" } as const;
-  return ({ pathname }) => {
-    if (HEALTH.test(pathname)) return { kind: "health" };
+  const here = pathsServed(transports, paths);
+  return (url) => {
+    const { pathname } = url;
+    if (isHealth(url)) return { kind: "health" };
     if (SERVERS.test(pathname)) return { kind: "servers" };
-    const { kind, name } = namedFirst(pathname) ?? below(paths, pathname);
+    const { kind, name } = namedFirst(pathname) ?? below(paths, pathname) ?? nothingHere(here);
     const transport = transportOf[kind];
     if (!transports.includes(transport)) throw notServed(transport, paths);
     if (kind === "messages") return { kind };
@@ -40,6 +63,16 @@ export function createRouter(transports: readonly Transport[], paths: Required<P
       ? { kind, server }
       : { kind, server, endpoint: relative(pathname, paths.messages || "/") };
   };
+}
+
+/** What everybody may know: servers are no part of it. */
+function pathsServed(transports: readonly Transport[], paths: Required<Paths>): string {
+  const places = transports.map((transport) => `${paths[transport] || "/"} (${TRANSPORT_NAMES[transport]})`);
+  return [...places, "/servers", "/health"].join(", ");
+}
+
+function nothingHere(paths: string): never {
+  throw new MayflyError("ROUTE_NOT_FOUND", { values: { paths } });
 }
 
 function notServed(transport: Transport, { mcp, sse }: Required<Paths>): MayflyError {
@@ -59,14 +92,14 @@ function namedFirst(pathname: string): Found | undefined {
 }
 
 /** Whether the path is one of those, or has one more name behind it. Where one path is below another, it comes first. */
-function below(paths: Required<Paths>, pathname: string): Found {
+function below(paths: Required<Paths>, pathname: string): Found | undefined {
   const kinds = (["mcp", "sse", "messages"] as const).toSorted((a, b) => paths[b].length - paths[a].length);
   for (const kind of kinds) {
     const rest = pathname.startsWith(paths[kind]) ? pathname.slice(paths[kind].length) : "//";
     const match = /^(?:\/([^/]+))?\/?$/.exec(rest);
     if (match) return { kind, name: match[1] };
   }
-  throw new MayflyError("ROUTE_NOT_FOUND");
+  return undefined;
 }
 
 /** A name that is not encoded as a URL wants it is the name of no server. */

@@ -2,7 +2,13 @@ import { join, resolve as absolute } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
-import type { HandlerOptions, InputMode, McpConfig, ServerConfig } from "./configuration/options.ts";
+import type {
+  HandlerOptions,
+  InputMode,
+  McpConfig,
+  ServerConfig,
+  Transport,
+} from "./configuration/options.ts";
 import { inheritedEnvironment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { createEraMemory } from "./exchange/era-memory.ts";
@@ -54,9 +60,10 @@ export interface Servers {
   readonly chosen: string | undefined;
   /**
    * @param name as in the path; undefined on the bare path
+   * @param transport that the path is of, for a hint at its other paths, @default "mcp"
    * @throws SERVER_NOT_FOUND, SERVER_NOT_CHOSEN
    */
-  find(name: string | undefined): Server;
+  find(name: string | undefined, transport?: Transport): Server;
   /**
    * Takes over a configuration that has been checked. A server whose entry is the same stays the same object, with all
    * that was learned about it; a request that runs keeps the server that it has.
@@ -83,8 +90,8 @@ export function createServers(options: HandlerOptions, own: Environment): Server
     get chosen() {
       return table.chosen;
     },
-    find(name = table.chosen) {
-      if (name === undefined) throw new MayflyError("SERVER_NOT_CHOSEN");
+    find(name = table.chosen, transport = "mcp") {
+      if (name === undefined) throw notChosen(options.paths?.[transport] ?? `/${transport}`);
       const entry = table.entries.get(name);
       if (!entry) throw new MayflyError("SERVER_NOT_FOUND", { values: { server: name } });
       return entry.server();
@@ -100,6 +107,10 @@ export function createServers(options: HandlerOptions, own: Environment): Server
       return () => listeners.delete(listener);
     },
   };
+}
+
+function notChosen(path: string): MayflyError {
+  return new MayflyError("SERVER_NOT_CHOSEN", { values: { path: path.replace(/\/$/, "") } });
 }
 
 /** A server as it is configured, which is made when it is first asked for. */

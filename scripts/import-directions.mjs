@@ -21,6 +21,7 @@ const LAYERS = [
     "lib/authenticate.ts",
     "lib/body.ts",
     "lib/cors.ts",
+    "lib/hosts.ts",
     "lib/origins.ts",
     "lib/parameters.ts",
     "lib/paths.ts",

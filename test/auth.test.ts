@@ -11,6 +11,9 @@ const PING = post(request("ping"));
 const KEYS = ["first-key-3f9c", "second-key-77aa"];
 const CLOSED = { allowAnonymous: false };
 
+const NO_KEY =
+  "The key is missing or wrong: send it as Authorization: Bearer KEY, as X-API-Key: KEY or as ?auth_key=KEY";
+
 type Headers = Readonly<Record<string, string>>;
 
 function ping(headers: Headers): RequestInit {
@@ -64,7 +67,7 @@ describe("a key", () => {
       assert.equal(response.headers.get("www-authenticate"), "Bearer");
       const said = JSON.stringify([...response.headers]);
       const [refusal, text] = await refusalOf(response, 401, -32600);
-      assert.deepEqual(refusal.error, { code: -32600, message: "The key is missing or wrong" });
+      assert.deepEqual(refusal.error, { code: -32600, message: NO_KEY });
       assert.doesNotMatch(said + text, /key-3f9c|key-77aa|nearly/i);
       assert.deepEqual(handler.started(), { processes: 0, messages: 0 });
     });
@@ -204,10 +207,14 @@ describe("a Host header", () => {
       for (const [path, init] of [
         ["/mcp", ping({ host })],
         ["/mcp", { method: "OPTIONS", headers: { host } }],
-        ["/health", { headers: { host } }],
+        ["/health?deep=1", { headers: { host } }],
+        ["/health", { method: "POST", headers: { host } }],
+        ["/", { headers: { host } }],
+        ["/servers", { headers: { host } }],
       ] as const) {
         const [{ error }] = await refusalOf(await fetch(path, init), 403, -32600);
-        assert.equal(error.message, "This Host header is not allowed", host);
+        const expected = "This Host header is not allowed, unless --allowed-hosts or allowedHosts names it";
+        assert.equal(error.message, expected, host);
       }
     }
     assert.deepEqual(started(), { processes: 0, messages: 0 });
@@ -215,10 +222,58 @@ describe("a Host header", () => {
 
   test("is not looked at where any is allowed", async (t) => {
     assert.equal(await statusOf(t, {}, "/mcp", { host: "anything.example" }), 200);
+    assert.equal(await statusOf(t, { allowedHosts: ["*"] }, "/mcp", { host: "anything.example" }), 200);
+  });
+
+  test("does not matter to a probe by address, which learns that a host is there and nothing else", async (t) => {
+    const { fetch, started } = watchedHandler(t, { allowedHosts });
+    for (const host of ["10.0.0.5:8000", ...evil]) {
+      const response = await fetch("/health", { headers: { host } });
+      assert.deepEqual([response.status, await response.json()], [200, { status: "ok" }], host);
+      assert.equal((await fetch("/healthz", { method: "HEAD", headers: { host } })).status, 200);
+    }
+    const elsewhere = { host: "evil.com", origin: "http://evil.com" };
+    await refusalOf(await fetch("/health", { headers: elsewhere }), 403, -32600);
+    assert.deepEqual(started(), { processes: 0, messages: 0 });
   });
 
   test("is that of the URL where there is none", async (t) => {
     assert.equal(await statusOf(t, { allowedHosts: ["localhost"] }, "/mcp", {}), 200);
     assert.equal(await statusOf(t, { allowedHosts: ["mcp.example.com"] }, "/mcp", {}), 403);
   });
+});
+
+describe("the log of a refusal", () => {
+  const long = `${"a".repeat(200)}.example`;
+  const rows: readonly (readonly [what: string, headers: Headers, fields: object])[] = [
+    ["a host", { host: "mcp.example:80" }, { host: "mcp.example:80", option: "--allowed-hosts" }],
+    ["a long host", { host: long }, { host: `${"a".repeat(128)}…`, option: "--allowed-hosts" }],
+    [
+      "a host with characters that a terminal obeys",
+      { host: "a\u001B[2Jb\u009Bc\u00ADd" },
+      { host: "a?[2Jb?c?d", option: "--allowed-hosts" },
+    ],
+    [
+      "an origin",
+      { origin: "https://app.example" },
+      { origin: "https://app.example", option: "--cors-origin" },
+    ],
+    ["a long origin", { origin: long }, { origin: `${"a".repeat(128)}…`, option: "--cors-origin" }],
+    ["an origin with a tab", { origin: "a\tb" }, { origin: "a?b", option: "--cors-origin" }],
+  ];
+  for (const [what, headers, fields] of rows) {
+    test(`names ${what}, and the option that would let it in`, async (t) => {
+      const log: (readonly [object, string])[] = [];
+      const note = (entry: object, message: string): void => void log.push([entry, message]);
+      const logger: Logger = { debug: note, info: note, warn: note, error: note };
+      const { fetch } = watchedHandler(t, { allowedHosts: ["localhost"], logger });
+      const [, text] = await refusalOf(await fetch("/mcp?x=secret", ping(headers)), 403, -32600);
+      const code = "host" in headers ? "HOST_NOT_ALLOWED" : "ORIGIN_NOT_ALLOWED";
+      assert.deepEqual(log, [[{ status: 403, code, method: "POST", path: "/mcp", ...fields }, "refused"]]);
+      assert.match(
+        text,
+        "host" in headers ? /--allowed-hosts or allowedHosts/ : /--cors-origin or corsOrigins/,
+      );
+    });
+  }
 });

@@ -7,10 +7,11 @@ import { pino } from "pino";
 
 import { serve } from "../lib/adapters/node.ts";
 import { admitKey } from "../lib/auth.ts";
+import type { AccessRules } from "../lib/auth.ts";
 import { authenticated } from "../lib/authenticate.ts";
 import type { MayflyError } from "../lib/errors.ts";
 import { createHandler } from "../lib/index.ts";
-import type { Authenticate, AuthenticateRequest, HandlerOptions, Logger } from "../lib/index.ts";
+import type { Authenticate, AuthenticateRequest, Logger } from "../lib/index.ts";
 import { within } from "./support/deadline.ts";
 import { call, post, request } from "./support/rpc.ts";
 import { refusalOf, watchedHandler } from "./support/unstarted.ts";
@@ -46,7 +47,7 @@ test("whom the operator's function knows is let in, and the others are not", asy
     const refused = await fetch("/mcp", ping({ "x-token": "other" }));
     assert.equal(refused.headers.get("www-authenticate"), "Bearer");
     const [{ error }] = await refusalOf(refused, 401, -32600);
-    assert.equal(error.message, "The key is missing or wrong");
+    assert.equal(error.message, "The operator's own check does not know this caller");
     assert.deepEqual(started(), { processes: 0, messages: 0 });
     const admitted = await fetch("/mcp", post(call("echo", { a: 1 }), { "x-token": TOKEN }));
     assert.equal(admitted.status, 200);
@@ -149,7 +150,7 @@ describe("the function fails", () => {
 
 test("a name cannot be chosen that is that of a key, or of nobody in particular", async () => {
   const asked = new Request("http://localhost/mcp", { headers: { "x-api-key": "k3y" } });
-  const nameOf = (rules: Partial<HandlerOptions>): Promise<string> =>
+  const nameOf = (rules: Partial<AccessRules>): Promise<string> =>
     admitKey(asked, new URL(asked.url), {
       authKeys: [],
       allowAnonymous: true,

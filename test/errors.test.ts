@@ -58,9 +58,15 @@ describe("an error", () => {
 
   test("has neither an id member nor data where there is nothing to say", () => {
     assert.equal(
-      errorText(new MayflyError("UNAUTHORIZED")),
-      '{"jsonrpc":"2.0","error":{"code":-32600,"message":"The key is missing or wrong"}}',
+      errorText(new MayflyError("NOT_ACCEPTABLE")),
+      '{"jsonrpc":"2.0","error":{"code":-32600,"message":"Accept must allow application/json or text/event-stream"}}',
     );
+  });
+
+  test("keeps what is for the log from the caller", () => {
+    const error = new MayflyError("HOST_NOT_ALLOWED", { log: { host: "a.example" } });
+    assert.deepEqual(error.log, { host: "a.example" });
+    assert.doesNotMatch(errorText(error), /a\.example/);
   });
 
   test("gets the id of its request, unless it has one", () => {

@@ -113,6 +113,24 @@ describe("what is not served", () => {
     test(`${path} is nothing`, () => assert.throws(() => route(path), refusal("ROUTE_NOT_FOUND")));
   }
 
+  const everywhere: readonly (readonly [
+    paths: object,
+    transports: readonly ("mcp" | "sse")[],
+    said: string,
+  ])[] = [
+    [{}, ["mcp", "sse"], "/mcp (streamable HTTP), /sse (HTTP+SSE), /servers, /health"],
+    [{}, ["mcp"], "/mcp (streamable HTTP), /servers, /health"],
+    [{}, ["sse"], "/sse (HTTP+SSE), /servers, /health"],
+    [OWN, ["mcp", "sse"], "/a/b (streamable HTTP), /a/events (HTTP+SSE), /servers, /health"],
+    [{ sse: "/" }, ["sse"], "/ (HTTP+SSE), /servers, /health"],
+  ];
+  for (const [paths, transports, said] of everywhere) {
+    test(`a refusal names what is served: ${said}`, () => {
+      const message = `There is nothing at this path: served are ${said}`;
+      assert.throws(() => route("/a/b/c/d", paths, transports), { message });
+    });
+  }
+
   test("paths of the operator's own take the place of the usual ones", () => {
     for (const path of ["/mcp", "/sse", "/messages"]) {
       assert.throws(() => route(path, OWN), refusal("ROUTE_NOT_FOUND"));

@@ -57,6 +57,7 @@ const DEFAULTS: Pick<HandlerOptions, "listen" | "transports"> = {
   transports: TRANSPORTS,
 };
 const LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"];
+const LOCAL_IPV6 = "::1";
 
 /**
  * Serves stdio MCP servers over HTTP until it is closed.
@@ -86,7 +87,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> {
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   if (isLoopback(host)) {
-    const local = { allowAnonymous: true, allowedHosts: allowedHosts ?? [...LOCAL_NAMES, host] };
+    const local = { allowAnonymous: true, allowedHosts: allowedHosts ?? localNames(host) };
     return { ...local, sessionResumeMs: options.sessionResumeMs ?? LOCAL_RESUME_MS };
   }
   if (authKeys.length > 0 || authenticate || allowAnonymous) return {};
@@ -95,11 +96,16 @@ function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> 
   );
 }
 
+/** An address of IPv6 has brackets in a Host header. */
+function localNames(host: string): readonly string[] {
+  return host === LOCAL_IPV6 ? LOCAL_NAMES : [...LOCAL_NAMES, host];
+}
+
 /** Milliseconds. A local client whose stream is cut has ended: no network is between that could have failed. */
 const LOCAL_RESUME_MS = 750;
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+  return host === "localhost" || host === LOCAL_IPV6 || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /** While the server stops, each answer says so: its client would keep the connection for the next request. */

@@ -149,7 +149,10 @@ export interface HandlerOptions extends McpConfig {
   readonly corsOrigins?: readonly string[];
   /** In place of `corsOrigins`. @default none */
   readonly cors?: CorsOptions;
-  /** Host names that a request may be addressed to, without port; others get 403. @default any */
+  /**
+   * Hosts that a request may be addressed to, others get 403: names and addresses, all names below one
+   * (`*.example.com`), or `*`; with a port for that port alone. `/health` answers under every name. @default any
+   */
   readonly allowedHosts?: readonly string[];
   /** Our own variables that servers inherit: names, `PREFIX_*`, or `*`. @default none */
   readonly passEnv?: readonly string[];

@@ -357,7 +357,7 @@ const HOSTS: readonly (readonly [host: string, status: number])[] = [
 for (const [host, status] of HOSTS) {
   test(`on a loopback address the Host ${host} gets ${status}`, async (t) => {
     const { url, token } = await setUp(t, "counter");
-    const response = await bodyOf(get(`${url}/health`, { headers: { host } }));
+    const response = await bodyOf(get(`${url}/servers`, { headers: { host } }));
     assert.equal(response.status, status);
     if (status === 200) return;
     assert.equal(response.headers["content-type"], "application/json");
@@ -365,6 +365,13 @@ for (const [host, status] of HOSTS) {
     await waitUntilGone(token, { withinMs: 0 });
   });
 }
+
+test("on the loopback address of IPv6 the same names are let in", async (t) => {
+  const { url } = await setUp(t, "counter", { host: "::1" });
+  assert.equal((await fetch(`${url}/servers`)).status, 200);
+  const { status } = await bodyOf(get(`${url}/servers`, { headers: { host: "evil.example" } }));
+  assert.equal(status, 403);
+});
 
 test("a page from elsewhere may not call the adapter, and one from here may", async (t) => {
   const { url, token } = await setUp(t, "counter");
@@ -379,7 +386,7 @@ test("a page from elsewhere may not call the adapter, and one from here may", as
 test("the Hosts that are configured replace the local ones", async (t) => {
   const { url } = await setUp(t, "counter", { allowedHosts: ["mcp.example"] });
   const statusFor = async (host: string): Promise<number | undefined> =>
-    (await bodyOf(get(`${url}/health`, { headers: { host } }))).status;
+    (await bodyOf(get(`${url}/servers`, { headers: { host } }))).status;
   assert.deepEqual([await statusFor("mcp.example:443"), await statusFor("localhost")], [200, 403]);
 });
 

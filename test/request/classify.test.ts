@@ -540,7 +540,7 @@ test("several servers without a default: the bare path asks for a name", async (
   const mcpServers = { a: { command: "no-such-program" }, b: { command: "no-such-program" } };
   const handler = watchedHandler(t, { mcpServers });
   const [{ error }] = await refusalOf(await handler.fetch("/mcp", post(LIST)), 404, -32600);
-  assert.match(error.message, /use \/mcp\/NAME$/);
+  assert.match(error.message, /use \/mcp\/NAME, as GET \/servers lists them$/);
   assert.deepEqual(handler.started(), NOTHING);
 });
 
