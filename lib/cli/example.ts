@@ -1,5 +1,13 @@
 import type { RunningServer } from "../adapters/node.ts";
+import { underAllowedName } from "../hosts.ts";
 import { isObject } from "../jsonrpc.ts";
+
+/** How the command asks its own servers. */
+interface Asking {
+  readonly path: string;
+  readonly key: string | undefined;
+  readonly allowedHosts: readonly string[] | undefined;
+}
 
 interface Tool {
   readonly name: string;
@@ -12,12 +20,8 @@ interface Tool {
  * Asks the server for its tools, and so finds out at the start whether it runs; the log says why if it does not.
  * @returns undefined if the server does not answer
  */
-export async function exampleCall(
-  server: RunningServer,
-  path: string,
-  key?: string,
-): Promise<string | undefined> {
-  const tools = await listTools(server, key, path);
+export async function exampleCall(server: RunningServer, asking: Asking): Promise<string | undefined> {
+  const tools = await listTools(server, asking);
   const candidates = tools?.filter((candidate) => exampleArguments(candidate) !== undefined);
   const tool =
     candidates?.find(({ inputSchema }) => isObject(inputSchema) && inputSchema["required"]) ??
@@ -25,7 +29,7 @@ export async function exampleCall(
   const message = tool
     ? { method: "tools/call", params: { name: tool.name, arguments: exampleArguments(tool) } }
     : { method: "tools/list" };
-  return tools && curl(server.url + path, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }), key);
+  return tools && curl(server, asking, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }));
 }
 
 /**
@@ -35,23 +39,24 @@ export async function exampleCall(
  */
 export async function exampleStream(
   { url, handler }: RunningServer,
-  path: string,
-  key?: string,
+  { path, key, allowedHosts }: Asking,
 ): Promise<{ readonly line?: string; readonly failures: readonly string[] }> {
   const headers = { ...(key && { "X-API-Key": key }) };
-  const response = await handler.fetch(new Request(`${url}/health?deep=1`, { headers }));
+  const response = await handler.fetch(
+    new Request(`${underAllowedName(url, allowedHosts)}/health?deep=1`, { headers }),
+  );
   const { servers = {} } = (await response.json()) as { servers?: Record<string, { message?: string }> };
   const failures = Object.values(servers).flatMap(({ message }) => message ?? []);
-  return { ...(response.ok && { line: `curl -sSN ${url}${path}${authorization(key)}` }), failures };
+  const line = `curl -sSN ${url}${path}${hostHeader(url, allowedHosts)}${authorization(key)}`;
+  return { ...(response.ok && { line }), failures };
 }
 
 async function listTools(
-  server: RunningServer,
-  key: string | undefined,
-  path: string,
+  { url, handler }: RunningServer,
+  { path, key, allowedHosts }: Asking,
 ): Promise<Tool[] | undefined> {
-  const response = await server.handler.fetch(
-    new Request(server.url + path, {
+  const response = await handler.fetch(
+    new Request(underAllowedName(url, allowedHosts) + path, {
       method: "POST",
       headers: {
         "Content-Type": "application/json",
@@ -90,9 +95,15 @@ function exampleArguments({ inputSchema, annotations }: Tool): Record<string, st
     : undefined;
 }
 
-function curl(url: string, body: string, key: string | undefined): string {
+function curl({ url }: RunningServer, { path, key, allowedHosts }: Asking, body: string): string {
   const quoted = body.replaceAll("'", String.raw`'\''`);
-  return `curl -sS ${url} -H 'Content-Type: application/json'${authorization(key)} -d '${quoted}'`;
+  return `curl -sS ${url}${path}${hostHeader(url, allowedHosts)} -H 'Content-Type: application/json'${authorization(key)} -d '${quoted}'`;
+}
+
+/** Where another name is let in than that of the address, its proxy would send it. */
+function hostHeader(url: string, allowedHosts: readonly string[] | undefined): string {
+  const asked = underAllowedName(url, allowedHosts);
+  return asked === url ? "" : ` -H 'Host: ${new URL(asked).host}'`;
 }
 
 /** The key stays a variable: what is printed ends up in scrollback and logs. */

@@ -76,9 +76,9 @@ function pathsOf({ mcpServers, default: chosen, paths, transports = ["mcp"] }: S
 async function printExample(server: RunningServer, options: ServeOptions): Promise<void> {
   const name = options.default ?? Object.keys(options.mcpServers)[0] ?? "";
   const [path = ""] = pathsOf(options);
-  const key = options.authKeys?.[0];
-  if (!options.transports?.includes("mcp")) return printStream(await exampleStream(server, path, key));
-  const call = await exampleCall(server, path, key);
+  const asking = { path, key: options.authKeys?.[0], allowedHosts: options.allowedHosts };
+  if (!options.transports?.includes("mcp")) return printStream(await exampleStream(server, asking));
+  const call = await exampleCall(server, asking);
   if (call) console.log(`Try it:\n\n${call}\n`);
   else console.log(`The server "${name}" did not list its tools: the line above says why.`);
 }

@@ -221,6 +221,28 @@ for (const key of [undefined, "a k3y; with $signs"]) {
   });
 }
 
+for (const hosts of ["mcp.example.com", "mcp.example.com:443,localhost", "*.example.com"]) {
+  test(`the printed example works in a shell where ${hosts} is let in, and a probe by address too`, async (t) => {
+    const { command, args, token } = fixture("counter");
+    const words = ["--allowed-hosts", hosts, "--", command, ...args];
+    const { url, example } = await startServing(t, words, { token });
+    const { stdout } = await promisify(execFile)("sh", ["-c", await example()]);
+    assert.match(stdout, /"result"/);
+    const probe = await within(fetch(`${url}/health`), WAIT_MS, "the health");
+    assert.deepEqual(await probe.json(), { status: "ok" });
+    assert.match(await toolText(`${url}/mcp`, "count"), /--allowed-hosts/);
+  });
+}
+
+test("the line that shows a stream works where only another name is let in", async (t) => {
+  const { command, args, token } = fixture("remembers");
+  const options = ["--server", "sse", "--allowed-hosts", "mcp.example.com", "--heartbeat", "40"];
+  const { example } = await startServing(t, [...options, "--", command, ...args], { token });
+  const line = `${await example()} | head -n 2`;
+  const { stdout } = await promisify(execFile)("sh", ["-c", line], { timeout: WAIT_MS });
+  assert.match(stdout, /^event: endpoint\ndata: messages\?/);
+});
+
 test("the printed example calls a tool that needs nothing but text", async (t) => {
   const root = join(import.meta.dirname, "..", "..");
   const token = testToken();
