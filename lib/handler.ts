@@ -3,11 +3,12 @@ import { readBody } from "./body.ts";
 import { refuseMethod } from "./methods.ts";
 import { elsewhere } from "./routes.ts";
 import type { Route } from "./routes.ts";
+import { checkReconfiguration } from "./configuration/check-options.ts";
 import type { HandlerOptions, McpConfig } from "./configuration/options.ts";
 import type { Page } from "./cors.ts";
 import { MayflyError, toMayflyError, withId } from "./errors.ts";
 import { answerHealth, isProbe } from "./health.ts";
-import { checkOptions, createHost } from "./host.ts";
+import { createHost } from "./host.ts";
 import type { Host } from "./host.ts";
 import type { IncomingRequest, RequestContext } from "./incoming.ts";
 import { shortened } from "./logger.ts";
@@ -33,7 +34,7 @@ export interface Handler {
   readonly fetch: (request: IncomingRequest, context?: RequestContext) => Promise<Response>;
   /**
    * Takes over another configuration of servers. Requests that run go on with the server that they have, a server whose
-   * entry is the same stays as it is, and one that is left out is a 404 from now on. The other options stay.
+   * entry is the same stays as it is, and one that is left out is a 404 from now on. The other options stay: to give one again is fine, to change it is an error.
    * @throws ConfigurationError for one that cannot work, and changes nothing
    */
   readonly reconfigure: (config: McpConfig) => void;
@@ -66,12 +67,7 @@ export function createHandlerOver(
       );
       return host.cors.expose(response, page);
     },
-    reconfigure: ({ mcpServers, default: chosen }) => {
-      const { default: _, ...others } = options;
-      const config = { mcpServers, ...(chosen !== undefined && { default: chosen }) };
-      checkOptions({ ...others, ...config });
-      host.servers.replace(config);
-    },
+    reconfigure: (config) => host.servers.replace(checkReconfiguration(config, options)),
     drain: () => host.drain.abort(),
     close: async () => {
       host.drain.abort();

@@ -5,16 +5,11 @@ import { createCancellations } from "./cancellations.ts";
 import type { Cancellations } from "./cancellations.ts";
 import { defaultMaxProcesses } from "./capacity.ts";
 import type { ChildLimits } from "./child.ts";
-import { ConfigurationError } from "./configuration/error.ts";
-import { SESSION_MODES, TRANSPORTS } from "./configuration/options.ts";
+import { checkOptions } from "./configuration/check-options.ts";
 import type { HandlerOptions, ParamHeaders, Paths, SessionMode, Transport } from "./configuration/options.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
-import { oneOf } from "./configuration/values.ts";
 import { createAllowedHosts } from "./hosts.ts";
-import { isObject } from "./jsonrpc.ts";
-import { OWN } from "./environment.ts";
-import { flawOfAllowed } from "./request-variables.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
 import type { HeldProcesses } from "./input/held-processes.ts";
 import { silentLogger } from "./logger.ts";
@@ -81,8 +76,8 @@ export interface Host {
 const MIB = 1024 ** 2;
 
 /** @throws ConfigurationError */
-export function createHost(options: HandlerOptions): Host {
-  checkOptions(options);
+export function createHost(given: HandlerOptions): Host {
+  const options = checkOptions(given);
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
@@ -140,49 +135,4 @@ function sharedController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
   return controller;
-}
-
-/** Characters of a secret that cannot be guessed. */
-const MIN_SECRET = 32;
-
-/**
- * What a configuration needs, together with the options that it goes with.
- * @throws ConfigurationError
- */
-export function checkOptions(options: HandlerOptions): void {
-  const { mcpServers, default: chosen, authKeys = [], passEnv = [], stateSecrets = [] } = options;
-  checkKinds(options);
-  const names = Object.keys(mcpServers);
-  if (names.length === 0) throw new ConfigurationError("mcpServers: there is no server");
-  if (chosen !== undefined && !names.includes(chosen)) {
-    throw new ConfigurationError(`default: there is no server "${chosen}"`);
-  }
-  if (authKeys.some((key) => key.trim() === "")) throw new ConfigurationError("authKeys: a key is empty");
-  if (authKeys.length > 0 && options.authenticate) {
-    throw new ConfigurationError("authKeys: authenticate decides in place of keys: give one of them");
-  }
-  if (stateSecrets.some((secret) => secret.length < MIN_SECRET)) {
-    throw new ConfigurationError(`stateSecrets: a secret has less than ${MIN_SECRET} characters`);
-  }
-  const rerun = names.find((name) => (mcpServers[name]?.inputMode ?? options.inputMode) === "rerun");
-  if (rerun !== undefined && stateSecrets.length === 0) {
-    throw new ConfigurationError(`mcpServers.${rerun}: inputMode "rerun" needs a secret: set STATE_SECRET`);
-  }
-  const own = passEnv.find((name) => OWN.some((mine) => mine === name));
-  if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
-  checkAllowed(options.allowEnv, "allowEnv");
-  for (const name of names) checkAllowed(mcpServers[name]?.allowEnv, `mcpServers.${name}.allowEnv`);
-}
-
-/** What a program without types may get wrong. */
-function checkKinds({ mcpServers, sessions = "none", transports = [] }: HandlerOptions): void {
-  if (!isObject(mcpServers))
-    throw new ConfigurationError("mcpServers: expected an object of servers by name");
-  oneOf(sessions, "sessions", SESSION_MODES);
-  for (const transport of transports) oneOf(transport, "transports", TRANSPORTS);
-}
-
-function checkAllowed(allowEnv: readonly string[] = [], place: string): void {
-  const flaw = allowEnv.map((entry) => flawOfAllowed(entry)).find((found) => found !== undefined);
-  if (flaw !== undefined) throw new ConfigurationError(`${place}: ${flaw}`);
 }

@@ -125,7 +125,7 @@ describe("a configuration that cannot work changes nothing", () => {
     [
       "with a default that is not there",
       (works) => ({ mcpServers: { other: works }, default: "a" }),
-      /^default: there is no server "a"$/,
+      /^default: there is no enabled server "a"$/,
     ],
     [
       "that reruns without a secret",

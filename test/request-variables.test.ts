@@ -66,11 +66,11 @@ describe("to allow", () => {
     test(`${JSON.stringify(entry)} is an error that says why, for all servers and for one`, () => {
       assert.throws(
         () => createHandler({ mcpServers: { only }, allowEnv: ["A", entry] }),
-        new ConfigurationError(`allowEnv: ${reason}`),
+        new ConfigurationError(`allowEnv[1]: ${reason}`),
       );
       assert.throws(
         () => createHandler({ mcpServers: { only: { ...only, allowEnv: [entry] } } }),
-        new ConfigurationError(`mcpServers.only.allowEnv: ${reason}`),
+        new ConfigurationError(`mcpServers.only.allowEnv[0]: ${reason}`),
       );
     });
   }

@@ -62,16 +62,6 @@ describe("GET /servers", () => {
     });
   }
 
-  test("writes a name as a URL needs it", async (t) => {
-    const server = await setUp(t, {
-      mcpServers: { "a b/ü": { command: "x" } },
-      default: "a b/ü",
-      transports: ["mcp"],
-    });
-    const [first] = await listOf(await get(server));
-    assert.deepEqual([first?.name, first?.paths], ["a b/ü", ["mcp/a%20b%2F%C3%BC"]]);
-  });
-
   test("tells nothing of how a server is run", async (t) => {
     const secret = { command: "secret-command", args: ["secret-arg"], env: { SECRET: "secret-value" } };
     const server = await setUp(t, { mcpServers: { a: secret }, default: "a" });

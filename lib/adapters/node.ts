@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 import { defaultMaxProcesses } from "../capacity.ts";
+import { checkOptions } from "../configuration/check-options.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { TRANSPORTS } from "../configuration/options.ts";
 import type { HandlerOptions, Transport } from "../configuration/options.ts";
@@ -13,6 +14,7 @@ import type { Handler } from "../handler.ts";
 import { settlesWithin } from "../promises.ts";
 import { closeWhenIdle } from "./connections.ts";
 import { createListener } from "./listener.ts";
+import { SERVE } from "./serve-shape.ts";
 import { toServerOptions } from "./tls.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -63,9 +65,10 @@ const LOCAL_IPV6 = "::1";
  * Serves stdio MCP servers over HTTP until it is closed.
  * @throws ConfigurationError, also for an address that everybody can reach without a key; and what `listen` throws
  */
-export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host = DEFAULT_HOST, port = DEFAULT_PORT, tls } = options;
-  const handler = createHandler({ ...DEFAULTS, ...options, ...accessOf(options, host) });
+export async function serve(given: ServeOptions): Promise<RunningServer> {
+  const options = checkOptions(given, SERVE);
+  const { host = DEFAULT_HOST, port = DEFAULT_PORT, tls, ...others } = options;
+  const handler = createHandler({ ...DEFAULTS, ...others, ...accessOf(options, host) });
   const state = { draining: false };
   const server = createServer(requestListener(handler, host, state), tls);
   closeWhenIdle(server);

@@ -9,6 +9,27 @@ export function meantKey(key: string, known: readonly string[]): string | undefi
   );
 }
 
+/**
+ * The same where no other keys are known, so that whatever comes nearest was meant: a key with all the letters of this
+ * one, or one that is a few more edits away.
+ */
+export function nearestKey(key: string, known: readonly string[]): string | undefined {
+  const longer = known.find((candidate) => isShortFor(key.toLowerCase(), candidate.toLowerCase()));
+  if (longer !== undefined) return longer;
+  const [nearest] = known
+    .map((candidate) => ({ candidate, edits: distance(key.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits < key.length && edits <= Math.max(2, candidate.length / 3))
+    .toSorted((one, other) => one.edits - other.edits);
+  return nearest?.candidate;
+}
+
+/** Whether its letters stand in the text in their order, and are not too few of them: "cmd" for "command". */
+function isShortFor(letters: string, text: string): boolean {
+  let at = 0;
+  for (const letter of text) if (letter === letters[at]) at += 1;
+  return at === letters.length && at >= Math.max(3, text.length / 3);
+}
+
 function tolerance(key: string): number {
   return key.length > 6 ? 2 : 1;
 }

@@ -11,6 +11,10 @@ export interface ServerConfig {
   readonly env?: Readonly<Record<string, string>>;
   /** Working directory, relative to {@link HandlerOptions.baseDirectory}. @default "." */
   readonly cwd?: string;
+  /** Leaves the server out. @default false */
+  readonly disabled?: boolean;
+  /** The same the other way round, as some tools write it. @default true */
+  readonly enabled?: boolean;
   /** Milliseconds in which the server must answer the handshake. @default HandlerOptions.startTimeoutMs */
   readonly startTimeoutMs?: number;
   /** Milliseconds in which the server must answer the request. @default HandlerOptions.requestTimeoutMs */

@@ -1,0 +1,89 @@
+import * as z from "zod/mini";
+
+import { ERA_SETTINGS } from "../exchange/era-memory.ts";
+import { flawOfAllowed } from "../request-variables.ts";
+import { choice, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
+import { INPUT_MODES } from "./options.ts";
+import type { ServerConfig, ToolFilter } from "./options.ts";
+import { shape } from "./shape.ts";
+import type { Members } from "./shape.ts";
+
+/** An entry of `allowEnv`. */
+const settable = z.string().check(({ value, issues }) => {
+  const message = flawOfAllowed(value);
+  if (message !== undefined) issues.push({ code: "custom", message, input: value });
+});
+
+export const settables = z.optional(z.array(settable));
+
+const toolNames = z.optional(z.array(z.string().check(z.minLength(1, "expected the name of a tool"))));
+
+/** No other tool has keys here: whatever is not known was meant to hide something. */
+const TOOLS = shape({ allow: toolNames, deny: toolNames } satisfies Members<ToolFilter>);
+
+const MEMBERS = {
+  command: z.string().check(z.minLength(1, "expected a command")),
+  args: texts,
+  env: z.optional(z.record(z.string(), z.string())),
+  cwd: text,
+  disabled: truth,
+  enabled: truth,
+  startTimeoutMs: positiveMs,
+  requestTimeoutMs: positiveMs,
+  era: z.optional(choice(ERA_SETTINGS)),
+  inputMode: z.optional(choice(INPUT_MODES)),
+  rerun: z.optional(choice(["safe", "always"])),
+  cacheTtlMs: milliseconds,
+  cacheScope: z.optional(choice(["public", "private"])),
+  tools: z.optional(TOOLS),
+  allowEnv: settables,
+} satisfies Members<ServerConfig>;
+
+/** Members of a server alone, which somebody may write where they have no effect. */
+export const ONLY_OF_A_SERVER = [
+  "command",
+  "args",
+  "env",
+  "cwd",
+  "disabled",
+  "enabled",
+  "era",
+  "rerun",
+  "cacheTtlMs",
+  "cacheScope",
+  "tools",
+] as const satisfies readonly (keyof ServerConfig)[];
+
+/** To ignore them could open what they were meant to close. */
+export const NOT_YET = {
+  envFrom: "is not supported by this version",
+  headerToEnv:
+    "is not supported by this version: with allowEnv a request sets variables by parameters of its URL",
+};
+
+/** A server as the library takes it. */
+export const SERVER = shape(MEMBERS, {
+  refused: { ...NOT_YET, url: "is of a remote server, which this version does not connect to" },
+  hint: "parseMcpJson leaves out those of other tools",
+});
+
+/** A server in a file that other tools read too. */
+export const SERVER_IN_FILE = shape(
+  { ...MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
+  { open: true, refused: NOT_YET },
+);
+
+/** What a server may be called: it stands in paths. */
+export const SERVER_NAME = /^[\w.-]+$/;
+
+/** Servers by name, each of which is looked at alone: one that is not served may hold anything. */
+export const SERVERS = z.record(
+  z.string().check(z.regex(SERVER_NAME, "expected a name of letters, digits, '.', '_' and '-'")),
+  z.unknown(),
+);
+
+/** Whether the operator has not switched it off. */
+export function isEnabled(entry: unknown): boolean {
+  const { disabled, enabled } = Object(entry) as Record<string, unknown>;
+  return disabled !== true && enabled !== false;
+}
