@@ -9,6 +9,7 @@ import type { OwnProcess } from "../processes.ts";
 import { settlesWithin } from "../promises.ts";
 import { memberText } from "../rawjson.ts";
 import { earlyEnd } from "../reasons.ts";
+import { maskedStart } from "../secrets.ts";
 import type { Server } from "../servers.ts";
 
 /** What answers a request of our own, and its text. */
@@ -46,7 +47,7 @@ export interface ConversationOptions {
 /** Speaks with a process. What is not JSON-RPC is skipped. */
 export function converse(process: OwnProcess, server: Server, options: ConversationOptions): Conversation {
   const reading = new AbortController();
-  const messages = readMessages(process.child.lines(reading.signal), options);
+  const messages = readMessages(process.child.lines(reading.signal), server, options);
   let pending: Promise<IteratorResult<Message, void>> | undefined;
   const pull = (): Promise<IteratorResult<Message, void>> => (pending ??= messages.next());
   const kept: Message[] = [];
@@ -89,17 +90,39 @@ export function ownId(): string {
 
 async function* readMessages(
   lines: AsyncIterable<string>,
+  server: Server,
   { logger, onMessage }: ConversationOptions,
 ): AsyncGenerator<Message, void, void> {
+  const tell = strayReporter(server, logger);
   for await (const line of lines) {
     const { messages, strays } = messagesOf(line) ?? { messages: [], strays: line.trim() === "" ? 0 : 1 };
-    if (strays > 0)
-      logger.debug({ characters: line.length }, "The server wrote something that is not JSON-RPC");
+    if (strays > 0) tell(line);
     for (const message of messages) {
       onMessage("out", message.text);
       yield message;
     }
   }
+}
+
+/** Characters of a line in the log: enough to find in the program what printed it. */
+const MAX_STRAY = 200;
+
+/** The first line shows its operator that the program prints where only messages belong; more of them are noise. */
+function strayReporter({ name, secrets }: Server, logger: Logger): (line: string) => void {
+  let isTold = false;
+  return (text) => {
+    if (isTold) {
+      logger.debug({ server: name, characters: text.length }, "Another line that is not JSON-RPC");
+      return;
+    }
+    isTold = true;
+    const shown = maskedStart(text.trimEnd(), secrets, MAX_STRAY);
+    const line = text.length > MAX_STRAY ? `${shown}… (${text.length} characters)` : shown;
+    logger.warn(
+      { server: name, line },
+      "The server wrote a line to stdout that is not JSON-RPC: it is left out",
+    );
+  };
 }
 
 /** Messages, and characters of them all, that may wait until somebody asks for them. */
