@@ -41,3 +41,26 @@ describe("JSON with comments", () => {
     );
   });
 });
+
+describe("a member that stands twice is refused with its place:", () => {
+  const rows: readonly (readonly [text: string, message: string])[] = [
+    ['{"a":1,"a":2}', "f:1:8: a: stands twice"],
+    ['{"a":1,\n  // again\n  "\\u0061":1}', "f:3:3: a: stands twice"],
+    ['{"a":{"b":{"c":1,"d":{},"c":[]}}}', "f:1:25: a.b.c: stands twice"],
+    ['[1,[{"x":1},{"a":1,"a":1}]]', "f:1:20: [1][1].a: stands twice"],
+    ['{"":1, "" :1}', "f:1:8: : stands twice"],
+    ['{"__proto__":1,"__proto__":1}', "f:1:16: __proto__: stands twice"],
+  ];
+  for (const [text, message] of rows) {
+    test(text, () => assert.throws(() => parseJsonc(text, "f"), new ConfigurationError(message)));
+  }
+
+  const once = [
+    '{"a":{"a":1},"b":{"a":"a"}}',
+    '[{"a":1},{"a":1}]',
+    '{"a":["a","a"],"b":"a"}',
+    '{"a":"\\"b\\":1,","b":"{\\"b\\":1"}',
+    '{"a":1, // "a":\n "A":1}',
+  ];
+  for (const text of once) test(`not in ${text}`, () => assert.doesNotThrow(() => parseJsonc(text, "f")));
+});
