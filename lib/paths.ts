@@ -2,7 +2,7 @@ import { ConfigurationError } from "./configuration/error.ts";
 import type { Paths } from "./configuration/options.ts";
 
 /** Paths of our own, which no transport can have. */
-const TAKEN = new Set(["/health", "/healthz", "/ping", "/servers"]);
+const TAKEN = new Set(["/health", "/healthz", "/ping", "/status", "/servers"]);
 
 /**
  * The paths without those that are left out, without a slash at their end, and written as a URL has them.

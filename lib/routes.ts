@@ -20,7 +20,7 @@ export type Route =
 /** Finds the route of a URL. */
 export type Router = (url: URL) => Route;
 
-const HEALTH = /^\/(?:health|healthz|ping)\/?$/;
+const HEALTH = /^\/(?:health|healthz|ping|status)\/?$/;
 const SERVERS = /^\/servers\/?$/;
 const NAMED = /^\/servers\/([^/]+)\/(mcp|sse|messages)\/?$/;
 

@@ -23,6 +23,7 @@ describe("a path is refused", () => {
     ["that another has", { mcp: "/x", sse: "/x/" }, /^paths\.sse: is the path of mcp already$/],
     ["that is the default of another", { sse: "/messages" }, /^paths\.messages: is the path of sse already$/],
     ["that is Mayfly's own", { mcp: "/health/" }, /^paths\.mcp: \/health is Mayfly's own$/],
+    ["that is another name of one", { sse: "/status" }, /^paths\.sse: \/status is Mayfly's own$/],
   ];
   for (const [what, paths, message] of rows) {
     test(what, () => {

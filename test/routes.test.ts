@@ -41,6 +41,7 @@ const ROUTES: readonly (readonly [path: string, route: Route | undefined])[] = [
   ["/health?deep=1", health],
   ["/health/", health],
   ["/healthz", health],
+  ["/status", health],
   ["/ping", health],
 ];
 

@@ -21,15 +21,15 @@ const OF_A_SERVER = [
   "startTimeoutMs",
   "requestTimeoutMs",
   "allowEnv",
-  ...Object.keys(NOT_YET),
-] as const;
+];
+
+const MISPLACED = Object.fromEntries(
+  OF_A_SERVER.map((name) => [name, "belongs to a server, below mcpServers"]),
+);
 
 const FILE = shape(
   { mcpServers: SERVERS, default: z.optional(z.string()) },
-  {
-    open: true,
-    refused: Object.fromEntries(OF_A_SERVER.map((name) => [name, "belongs to a server, below mcpServers"])),
-  },
+  { open: true, refused: { ...MISPLACED, ...NOT_YET } },
 );
 
 /**

@@ -204,6 +204,14 @@ describe("an error names the file, the place inside it, and the reason", () => {
       "mcp.json: mcpServers.a.tools.deny[0]: the environment variable NO_SUCH is not set",
     ],
     [server({ envFrom: {} }), 'mcp.json: mcpServers.a: "envFrom" is not supported by this version'],
+    [
+      server({ headerToEnv: {} }),
+      'mcp.json: mcpServers.a: "headerToEnv" is not supported by this version: with allowEnv a request sets variables by parameters of its URL',
+    ],
+    [
+      { ...server({}), headerToEnv: {} },
+      'mcp.json: "headerToEnv" is not supported by this version: with allowEnv a request sets variables by parameters of its URL',
+    ],
     [server({ allowEnv: [1] }), "mcp.json: mcpServers.a.allowEnv[0]: expected string, found number"],
     [server({ allowEnv: "*" }), "mcp.json: mcpServers.a.allowEnv: expected array, found string"],
     [
@@ -232,6 +240,12 @@ describe("an error names the file, the place inside it, and the reason", () => {
     test(`: ${JSON.stringify(file)}`, () =>
       assert.throws(() => parse(file), new ConfigurationError(message)));
   }
+
+  test(": a server that stands twice", () => {
+    const text = '{"mcpServers":{"a":{"command":"x"},\n"a":{"command":"y"}}}';
+    const message = "mcp.json:2:1: mcpServers.a: stands twice";
+    assert.throws(() => parse(text), new ConfigurationError(message));
+  });
 
   test(": what is not JSON", () => {
     assert.throws(() => parse("{ a: 1 }"), new ConfigurationError("mcp.json:1:3: not valid JSON"));
