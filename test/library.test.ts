@@ -8,6 +8,8 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
+import ts from "typescript";
+
 import { browserFetch } from "./support/browser.ts";
 import { within } from "./support/deadline.ts";
 import { ROOT, codeIn } from "./support/documents.ts";
@@ -29,10 +31,19 @@ interface Example {
 }
 
 /** Runs the example below the heading as it stands; its servers are marked, and none may be left. */
-async function start(t: TestContext, heading: string): Promise<Example> {
+async function start(
+  t: TestContext,
+  heading: string,
+  filesOf: (token: string) => Readonly<Record<string, string>> = () => ({}),
+): Promise<Example> {
   const token = testToken();
   const code = examples.find((example) => example.heading === heading)?.code ?? "";
-  assert.ok(code.includes(PACKAGE), `there is no example for ${heading}`);
+  const more = filesOf(token);
+  const sources = [code, ...Object.values(more)];
+  assert.ok(
+    sources.some((text) => text.includes(PACKAGE)),
+    `there is no example for ${heading}`,
+  );
   // Inside the package, so that its name resolves to what was built.
   const folder = join(ROOT, ".cache", "library", token);
   await mkdir(folder, { recursive: true });
@@ -42,6 +53,7 @@ async function start(t: TestContext, heading: string): Promise<Example> {
     "cert.pem": PEM.leaf,
     "key.pem": PEM.key,
     "chain.pem": PEM.intermediate,
+    ...more,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const options = { cwd: folder, env: { ...process.env, PORT: "0" } };
@@ -87,6 +99,23 @@ test("serve listens until it is told to stop", async (t) => {
   assert.equal(await endOf(example), 0);
 });
 
+test("parseMcpJson reads a file that other tools have too", async (t) => {
+  const example = await start(t, "parseMcpJson", (token) => ({ "mcp.json": sharedFile(token) }));
+  assert.equal(await statusOf(await example.line()), 200);
+});
+
+function sharedFile(token: string): string {
+  return `{
+    // One of ours, and two that are left out.
+    "inputs": [],
+    "mcpServers": {
+      "everything": { "command": "npx", "args": ["-y", ${PACKAGE}, "stdio", "--token=${token}"], "type": "stdio" },
+      "remote": { "url": "https://example.com/mcp" },
+      "off": { "command": "\${NOT_SET}", "disabled": true },
+    },
+  }`;
+}
+
 test("toNodeHandler answers inside of Express, which answers the rest", async (t) => {
   const example = await start(t, "toNodeHandler");
   const url = await example.line();
@@ -128,8 +157,36 @@ test("onMessage sees what goes to the server and comes from it", async (t) => {
   assert.match(seen.at(-1) ?? "", /^everything out /);
 });
 
+test("every example is right for the compiler, strictly", async (t) => {
+  const folder = join(ROOT, ".cache", "library", testToken());
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(folder, { recursive: true });
+  const files = examples.map(({ heading }) => join(folder, `${heading}.mts`.replaceAll(" ", "-")));
+  for (const [index, { code }] of examples.entries()) await writeFile(files[index] ?? "", code);
+  const program = ts.createProgram(files, STRICT);
+  const told = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
+    return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
+  });
+  assert.deepEqual(told, []);
+});
+
+const STRICT: ts.CompilerOptions = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  types: ["node"],
+  skipLibCheck: true,
+  noEmit: true,
+};
+
 test("every example is among these", () => {
-  const headings = ["createHandler", "serve", "toNodeHandler", "authenticate", "CORS", "TLS", "onMessage"];
+  const headings = [
+    ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "authenticate", "CORS", "TLS"],
+    "onMessage",
+  ];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });
 
