@@ -3,7 +3,7 @@ import type { Variables } from "../configuration/expand.ts";
 import { findConfig } from "../configuration/find.ts";
 import type { FoundConfig } from "../configuration/find.ts";
 import type { HandlerOptions, InputMode } from "../configuration/options.ts";
-import { inputOptions, list, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
+import { inputOptions, list, names, toLogLevel, truth, wholeNumber } from "../configuration/values.ts";
 import { MayflyError } from "../errors.ts";
 import { createHandlerOver } from "../handler.ts";
 import type { Handler } from "../handler.ts";
@@ -52,14 +52,14 @@ function functionOptions(variables: Variables): HandlerOptions {
   const input = inputOptions(variables["INPUT_MODE"], variables["STATE_SECRET"], "INPUT_MODE");
   refuseHold(config, input.inputMode);
   const maxProcesses = variables["MAX_PROCESSES"];
-  const allowedHosts = list(variables["ALLOWED_HOSTS"]);
+  const allowedHosts = names(variables["ALLOWED_HOSTS"]);
   return {
     ...config,
     authKeys: list(variables["AUTH_KEY"]),
     allowAnonymous: truth(variables["ALLOW_ANONYMOUS"], "ALLOW_ANONYMOUS"),
-    corsOrigins: list(variables["CORS_ORIGIN"]),
-    passEnv: list(variables["PASS_ENV"]),
-    allowEnv: list(variables["ALLOW_ENV"]),
+    corsOrigins: names(variables["CORS_ORIGIN"]),
+    passEnv: names(variables["PASS_ENV"]),
+    allowEnv: names(variables["ALLOW_ENV"]),
     ...input,
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),

@@ -24,7 +24,7 @@ interface Taken {
 /**
  * The options of `serve` in our own words: what other proxies call them, and `-e NAME VALUE` for `-e NAME=VALUE`.
  * Leaves everything from the server's own command on alone: its `-e` is none of ours.
- * @throws ConfigurationError for an option that stands there in two spellings, with different values
+ * @throws ConfigurationError for an option that stands there twice with different values, unless they add up
  */
 export function inOurWords(argv: readonly string[], options: readonly Option[]): string[] {
   const first = argv[0] === "serve" ? 1 : 0;
@@ -48,20 +48,31 @@ function take(words: readonly string[], options: readonly Option[]): Taken {
   const [, written = word, inline] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
   const [, name = "", fixed] = /^([^=]*)(?:=(.*))?$/s.exec(spellingOf(written)?.means ?? written) ?? [];
   if (name === "") return { words: [], used: 1 };
-  if (fixed !== undefined) return taken(written, name, fixed, true, 1);
+  if (fixed !== undefined) return taken(written, name, fixed, true);
   const option = options.find(({ short, long }) => name === short || name === long);
   if (!option?.required) return { words: [word], used: 1 };
   const pair = inline === undefined ? pairAt(name, words) : undefined;
-  if (pair !== undefined) return { words: [name, pair], used: 3 };
-  if (inline === undefined && next === undefined) return { words: [name], used: 1 };
+  if (pair !== undefined) return { words: [name, pair], used: 3, meant: meantByPair(written, option, pair) };
+  const text = inline ?? next;
+  if (text === undefined) return { words: [name], used: 1 };
+  const isInline = inline !== undefined;
+  if (PAIRS.has(name))
+    return { ...taken(written, name, text, isInline), meant: meantByPair(written, option, text) };
   if (option.parseArg) return repeated(written, name, inline, words);
-  const value = VALUE_SPELLINGS[name]?.[inline ?? next ?? ""] ?? inline ?? next ?? "";
-  return taken(written, name, value, inline !== undefined, inline === undefined ? 2 : 1);
+  return taken(written, name, VALUE_SPELLINGS[name]?.[text] ?? text, isInline);
 }
 
-function taken(written: string, option: string, value: string, isInline: boolean, used: number): Taken {
+function taken(written: string, option: string, value: string, isInline: boolean): Taken {
   const words = isInline ? [`${option}=${value}`] : [option, value];
-  return { words, used, meant: { written, option, value } };
+  return { words, used: words.length, meant: { written, option, value } };
+}
+
+/** Options whose value names what it sets: each name counts as an option of its own. */
+const PAIRS = new Set(["-e", "--env", "--named-server"]);
+
+function meantByPair(written: string, { long }: Option, pair: string): Meant {
+  const [, name = "", value = ""] = /^([^=]*)=?(.*)$/s.exec(pair) ?? [];
+  return { written: `${written} ${name}`, option: `${long} ${name}`, value };
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -76,16 +87,26 @@ function pairAt(option: string, [, name = "", value]: readonly string[]): string
 
 const ORIGIN = /^(?:\*|null|[a-z][a-z\d+.-]*:\/\/.*)$/i;
 
-/** Options that may be there several times do not contradict each other. `--allow-origin` takes all that follow it. */
+/** A list, which adds up. `--allow-origin` takes all that follow it. */
 function repeated(
   written: string,
   option: string,
   inline: string | undefined,
   words: readonly string[],
 ): Taken {
-  if (inline !== undefined) return { words: [`${option}=${inline}`], used: 1 };
+  const meant = (values: readonly string[]): Meant => ({
+    written,
+    option,
+    value: values.join(),
+    addsUp: true,
+  });
+  if (inline !== undefined) return { words: [`${option}=${inline}`], used: 1, meant: meant([inline]) };
   const more = written === "--allow-origin" ? words.slice(2) : [];
   const end = more.findIndex((word) => !ORIGIN.test(word));
-  const used = 2 + (end === -1 ? more.length : end);
-  return { words: words.slice(1, used).flatMap((value) => [option, value]), used };
+  const values = words.slice(1, 2 + (end === -1 ? more.length : end));
+  return {
+    words: values.flatMap((value) => [option, value]),
+    used: 1 + values.length,
+    meant: meant(values),
+  };
 }

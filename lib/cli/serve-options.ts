@@ -4,7 +4,7 @@ import type { ServeOptions } from "../adapters/node.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { INPUT_MODES, PARAM_HEADERS, SESSION_MODES, TRANSPORTS } from "../configuration/options.ts";
 import type { CorsOptions, ServerConfig, Transport } from "../configuration/options.ts";
-import { list, oneOf, toLogLevel, toolFilter, truth, wholeNumber } from "../configuration/values.ts";
+import { list, names, oneOf, toLogLevel, toolFilter, truth, wholeNumber } from "../configuration/values.ts";
 import { EXPOSED } from "../cors.ts";
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import type { LogLevel } from "../logger.ts";
@@ -33,7 +33,7 @@ export interface ServeOption {
   readonly meaning: string;
   /** What is shown as its default; the default itself stands where it is used. */
   readonly otherwise?: string;
-  /** Given several times: one list of all, or read each for itself. Otherwise the last one counts. */
+  /** Given several times: one list of all, or read each for itself. Otherwise all must be the same. */
   readonly repeats?: "list" | "each";
   /** Left out of the help: an accepted spelling of other proxies that has none of ours. */
   readonly hidden?: true;
@@ -83,25 +83,29 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--pass-env <names>",
     variable: "PASS_ENV",
     otherwise: "none",
+    repeats: "list",
     meaning: "own variables that servers inherit: names, PREFIX_*, *",
-    read: (text) => ({ passEnv: list(text) }),
+    read: (text) => ({ passEnv: names(text) }),
   },
   {
     flags: "--allow-env <names>",
     variable: "ALLOW_ENV",
     otherwise: "none",
+    repeats: "list",
     meaning: "variables that a URL may set: names, PREFIX_*, *",
-    read: (text) => ({ allowEnv: list(text) }),
+    read: (text) => ({ allowEnv: names(text) }),
   },
   {
     flags: "--allow-tools <names>",
     otherwise: "all",
+    repeats: "list",
     meaning: "the only tools that callers see; * for any characters",
     readForServers: (text) => ({ tools: toolFilter(text, undefined) }),
   },
   {
     flags: "--deny-tools <names>",
     otherwise: "none",
+    repeats: "list",
     meaning: "tools that no caller sees; * for any characters",
     readForServers: (text) => ({ tools: toolFilter(undefined, text) }),
   },
@@ -129,6 +133,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--state-secret <texts>",
     variable: "STATE_SECRET",
     otherwise: "none",
+    repeats: "list",
     meaning: "for rerun: 32 characters or more, separated by commas",
     read: (text) => ({ stateSecrets: list(text) }),
   },
@@ -204,8 +209,9 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--auth-key <keys>",
     variable: "AUTH_KEY",
     otherwise: "none",
+    repeats: "list",
     meaning: "keys that open the door, separated by commas",
-    read: (text) => ({ authKeys: list(text) }),
+    read: (text, name) => ({ authKeys: keys(text, name) }),
   },
   {
     flags: "--allow-anonymous",
@@ -218,8 +224,9 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--allowed-hosts <names>",
     variable: "ALLOWED_HOSTS",
     otherwise: "local names when local",
+    repeats: "list",
     meaning: "Host headers that are let in",
-    read: (text) => ({ allowedHosts: list(text) }),
+    read: (text) => ({ allowedHosts: names(text) }),
   },
   {
     flags: "--cors-origin <origins>",
@@ -227,7 +234,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     otherwise: "none",
     repeats: "list",
     meaning: "browser origins that may call",
-    read: (text) => ({ cors: { origins: list(text) } }),
+    read: (text) => ({ cors: { origins: names(text) } }),
   },
   {
     flags: "--cors-credentials",
@@ -241,7 +248,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     repeats: "list",
     meaning: "response headers that pages may read, beside those of MCP",
     // A page that cannot read the headers of MCP could not speak it.
-    read: (text) => ({ cors: { exposedHeaders: [...EXPOSED, ...list(text)] } }),
+    read: (text) => ({ cors: { exposedHeaders: [...EXPOSED, ...names(text)] } }),
   },
   {
     flags: "--cors-max-age <seconds>",
@@ -317,6 +324,13 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   },
   { flags: "--debug", meaning: "the same as --log-level debug", read: () => ({ logLevel: "debug" }) },
 ];
+
+/** An option whose variable is not set must not open what it was meant to close. */
+function keys(text: string, name: string): string[] {
+  const found = list(text);
+  if (found.length === 0) throw new ConfigurationError(`${name}: expected a key, found none`);
+  return found;
+}
 
 function noSpares(text: string, name: string): Settings {
   if (text === "0") return {};

@@ -43,9 +43,17 @@ function given(option: ServeOption, flags: Flags, variables: Variables): Given[]
   const name = written.long ?? option.flags;
   if (value === undefined) return givenByVariable(option, variables);
   if (typeof value !== "object") return [{ text: String(value), name }];
-  return option.repeats === "list"
-    ? [{ text: value.join(","), name }]
-    : value.map((text) => ({ text, name }));
+  const each = value.map((text) => ({ text, name }));
+  return option.repeats === "list" ? [joined(each, option, name)] : each;
+}
+
+/** Each part must be right for itself: one that names nothing could hide beside the others. */
+function joined(parts: readonly Given[], { read, readForServers }: ServeOption, name: string): Given {
+  for (const { text } of parts) {
+    read?.(text, name);
+    readForServers?.(text, name);
+  }
+  return { text: parts.map(({ text }) => text).join(","), name };
 }
 
 /** An empty variable counts as none: that is how one is left out in a compose file. */

@@ -50,22 +50,28 @@ export interface Meant {
   readonly written: string;
   readonly option: string;
   readonly value?: string;
+  /** It is one part of a list. */
+  readonly addsUp?: true;
 }
 
 /**
- * What is said twice in different words must be the same: which of the two would count, nobody could tell.
+ * What is said twice must be the same, or parts of one list: which of the two would count, nobody could tell.
  * The values stay out of the message: a key may be one.
  * @throws ConfigurationError
  */
 export function refuseContradictions(all: readonly Meant[]): void {
-  for (const [index, { written, option, value }] of all.entries()) {
-    const other = all
-      .slice(0, index)
-      .find((before) => before.option === option && before.written !== written && before.value !== value);
-    if (other) {
-      throw new ConfigurationError(
-        `${other.written} and ${written} are the same option, with different values`,
-      );
-    }
+  for (const [index, later] of all.entries()) {
+    const earlier = all.slice(0, index).find((before) => contradict(before, later));
+    if (!earlier) continue;
+    const [one, other] = [earlier.written, later.written];
+    throw new ConfigurationError(
+      one === other
+        ? `${one} is given twice, with different values`
+        : `${one} and ${other} are the same option, with different values`,
+    );
   }
+}
+
+function contradict(one: Meant, other: Meant): boolean {
+  return one.option === other.option && one.value !== other.value && !(one.addsUp && other.addsUp);
 }

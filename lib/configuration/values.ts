@@ -4,12 +4,17 @@ import { ConfigurationError } from "./error.ts";
 import { INPUT_MODES } from "./options.ts";
 import type { HandlerOptions, ToolFilter } from "./options.ts";
 
-/** A list as one option or variable holds it: separated by commas. */
+/** A list as one option or variable holds it: separated by commas. For entries that may hold spaces. */
 export function list(text: string | undefined): string[] {
   return (text ?? "")
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");
+}
+
+/** A list of names, none of which can hold a space: separated by commas or spaces. */
+export function names(text: string | undefined): string[] {
+  return (text ?? "").split(/[,\s]+/).filter((entry) => entry !== "");
 }
 
 /** @throws ConfigurationError for anything but a whole number from `min` to `max` */
@@ -62,13 +67,18 @@ export function inputOptions(
  */
 export function toolFilter(allow: string | undefined, deny: string | undefined): ToolFilter {
   return {
-    ...(allow !== undefined && { allow: names(allow, "--allow-tools") }),
-    ...(deny !== undefined && { deny: names(deny, "--deny-tools") }),
+    ...(allow !== undefined && { allow: toolNames(allow, "--allow-tools") }),
+    ...(deny !== undefined && { deny: toolNames(deny, "--deny-tools") }),
   };
 }
 
-function names(text: string, option: string): string[] {
+/** The name of a tool may hold a space, though hardly any does: more likely, two were meant. */
+function toolNames(text: string, option: string): string[] {
   const found = list(text);
   if (found.length === 0) throw new ConfigurationError(`${option}: expected names of tools, found "${text}"`);
-  return found;
+  const spaced = found.find((name) => /\s/.test(name));
+  if (spaced === undefined) return found;
+  throw new ConfigurationError(
+    `${option}: names of tools are separated by commas, found "${spaced}"; * stands for a space in a name`,
+  );
 }

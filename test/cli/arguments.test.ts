@@ -97,33 +97,52 @@ describe("what other proxies call an option is put in our words", () => {
   });
 });
 
-describe("an option in two spellings", () => {
+describe("an option that is given twice", () => {
   const refused: readonly (readonly [argv: string, both: RegExp])[] = [
     [
-      "--apiKey secret-1 --auth-key secret-2",
-      /^--apiKey and --auth-key are the same option, with different values$/,
+      "--stateless --sessions shared",
+      /^--stateless and --sessions are the same option, with different values$/,
     ],
-    ["--auth-key secret-1 --port 1 --apiKey=secret-2", /^--auth-key and --apiKey /],
-    ["--api-key secret-1 --apiKey secret-2", /^--api-key and --apiKey /],
-    ["--stateless --sessions shared", /^--stateless and --sessions /],
     ["--stateless --no-stateless", /^--stateless and --no-stateless /],
     ["--pass-environment --pass-env A", /^--pass-environment and --pass-env /],
+    ["--pass-env=A --no-pass-environment", /^--pass-env and --no-pass-environment /],
     ["--port 1 --sse-port 2", /^--port and --sse-port /],
+    ["--port 1 --port 2", /^--port is given twice, with different values$/],
+    ["--port=1 --host h --port 2", /^--port is given twice, /],
+    ["--sslKey a --ssl-key=b", /^--sslKey and --ssl-key /],
+    ["-e A=secret-1 -e A=secret-2", /^-e A is given twice, /],
+    ["-e A secret-1 --env=A=secret-2", /^-e A and --env A are the same option, /],
+    ["--named-server n x --named-server n=y", /^--named-server n is given twice, /],
   ];
   for (const [argv, message] of refused) {
-    test(`is refused where they differ: ${argv}`, () => {
-      assert.throws(() => inOurWords(argv.split(" "), SERVE), { name: "ConfigurationError", message });
+    test(`is refused where it differs: ${argv}`, () => {
+      const error = { name: "ConfigurationError", message };
+      assert.throws(() => inOurWords(argv.split(" "), SERVE), error);
+      assert.throws(
+        () => inOurWords(argv.split(" "), SERVE),
+        (thrown) => !/secret/.test(String(thrown)),
+      );
     });
   }
 
-  test("may say the same twice, and one spelling may be repeated", () => {
-    for (const argv of ["--port 1 --sse-port 1", "--stateless --sessions none", "--port 1 --port 2"]) {
+  test("may say the same twice", () => {
+    for (const argv of [
+      "--port 1 --sse-port 1",
+      "--stateless --sessions none",
+      "--port 1 --port=1",
+      "-e A=1 -e A 1",
+    ]) {
       assert.doesNotThrow(() => inOurWords(argv.split(" "), SERVE));
     }
   });
 
-  test("adds up where the option may be repeated", () => {
-    const argv = "--allow-origin https://a --cors-origin https://b".split(" ");
-    assert.deepEqual(inOurWords(argv, SERVE), ["--cors-origin", "https://a", "--cors-origin", "https://b"]);
+  test("adds up where it is a list, in any spelling", () => {
+    for (const [theirs, ours] of [
+      ["--allow-origin https://a --cors-origin https://b", "--cors-origin https://a --cors-origin https://b"],
+      ["--deny-tools a --deny-tools=b", "--deny-tools a --deny-tools=b"],
+      ["--apiKey a --auth-key b", "--auth-key a --auth-key b"],
+    ] as const) {
+      assert.deepEqual(inOurWords(theirs.split(" "), SERVE), ours.split(" "));
+    }
   });
 });

@@ -125,6 +125,53 @@ describe("options are read", () => {
   });
 });
 
+describe("a list", () => {
+  const once: readonly (readonly [option: string, read: object])[] = [
+    ["--pass-env", { passEnv: ["A", "B", "C_*"] }],
+    ["--allow-env", { allowEnv: ["A", "B", "C_*"] }],
+    ["--allowed-hosts", { allowedHosts: ["A", "B", "C_*"] }],
+    ["--cors-origin", { cors: { origins: ["A", "B", "C_*"] } }],
+    ["--expose-header", { cors: { origins: [], exposedHeaders: [...EXPOSED, "A", "B", "C_*"] } }],
+    ["--auth-key", { authKeys: ["A", "B", "C_*"] }],
+    ["--state-secret", { stateSecrets: ["A", "B", "C_*"] }],
+  ];
+  for (const [option, read] of once) {
+    test(`${option} adds up`, () => {
+      assert.deepEqual(optionsFor([option, "A", `${option}=B,C_*`]), { ...BOTH, ...read });
+    });
+  }
+  for (const [option, read] of once.slice(0, 5)) {
+    test(`${option} may be separated by spaces`, () => {
+      assert.deepEqual(optionsFor([option, " A B, C_*\n"]), { ...BOTH, ...read });
+    });
+  }
+
+  test("of keys and secrets is separated by commas alone: they may hold spaces", () => {
+    const options = { authKeys: ["a b", "c"], stateSecrets: ["d e"] };
+    assert.deepEqual(optionsFor(["--auth-key", "a b, c", "--state-secret", "d e"]), { ...BOTH, ...options });
+  });
+
+  test("of tools adds up", () => {
+    const { forServers } = readLine(
+      "--deny-tools a --allow-tools b --deny-tools c,d --allow-tools e".split(" "),
+    );
+    assert.deepEqual(forServers, { tools: { allow: ["b", "e"], deny: ["a", "c", "d"] } });
+  });
+
+  for (const option of ["--allow-tools", "--deny-tools"]) {
+    test(`${option} refuses a space, which would be part of a name`, () => {
+      const message = `${option}: names of tools are separated by commas, found "echo get-env"; * stands for a space in a name`;
+      const error = { name: "ConfigurationError", message };
+      assert.throws(() => readLine([option, "echo get-env"]), error);
+      assert.throws(() => readLine([option, "a", option, "echo get-env"]), error);
+    });
+    test(`${option} refuses to name none, also beside another that does`, () => {
+      const error = { message: `${option}: expected names of tools, found ""` };
+      assert.throws(() => readLine([option, "", option, "a"]), error);
+    });
+  }
+});
+
 describe("the environment", () => {
   const values: Readonly<Record<string, readonly [value: string, options: object]>> = {
     PORT: ["5", { port: 5 }],
@@ -208,6 +255,7 @@ const REFUSED: readonly (readonly [words: string, message: RegExp])[] = [
   ["--ssl-ca package.json", /^--ssl-cert: HTTPS needs a certificate$/],
   ["--ssl-cert package.json", /^--ssl-key: HTTPS needs a private key$/],
   ["--spares 1", /^--spares: this version supports 0$/],
+  ["--auth-key=", /^--auth-key: expected a key, found none$/],
 ];
 
 describe("what cannot be is refused with the name of the option", () => {
