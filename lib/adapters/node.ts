@@ -147,7 +147,7 @@ function limitConnections(server: Server, { maxProcesses = defaultMaxProcesses()
 
 function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => reject(explained(error, `${host}:${port}`));
+    const fail = (error: NodeJS.ErrnoException): void => reject(explained(error, host, port));
     server.once("error", fail).listen(port, host, () => {
       server.off("error", fail);
       resolve();
@@ -155,9 +155,16 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-function explained(cause: NodeJS.ErrnoException, address: string): Error {
-  if (cause.code !== "EADDRINUSE") return cause;
-  return new Error(`${address} is in use by another program: choose another port`, { cause });
+function explained(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${host}:${port} is in use by another program: choose another port`,
+    EACCES: `${host}:${port} needs more rights than this program has: choose another port`,
+    EADDRNOTAVAIL: `${host} is no address of this machine: choose another host`,
+    ENOTFOUND: `${host} is not known: choose another host`,
+    EAI_AGAIN: `${host} is not known: choose another host`,
+  };
+  const reason = reasons[cause.code ?? ""];
+  return reason === undefined ? cause : new Error(reason, { cause });
 }
 
 function urlOf({ address, family, port }: AddressInfo, scheme: string): string {

@@ -17,7 +17,7 @@ export function adapterOptions(config: FoundConfig, settings: Settings): ServeOp
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(paths && { paths }),
     ...(tls && { tls: completeTls(tls) }),
-    ...(cors && { cors: { origins: [], ...cors } }),
+    ...(cors && { cors: completeCors(cors) }),
     transports: transport === undefined ? TRANSPORTS : [transport],
     logger: createLogger(logLevel),
     logMessages: logLevel === "debug",
@@ -34,6 +34,14 @@ function pathsOf({ paths, transport, endpoint }: Settings): ServeOptions["paths"
     );
   }
   return { ...paths, [transport]: endpoint };
+}
+
+/** Credentials without a page to send them would do nothing, and whoever asked for them would not know. */
+function completeCors({ origins = [], ...rest }: Settings["cors"] & {}): ServeOptions["cors"] & {} {
+  if (rest.credentials && origins.length === 0) {
+    throw new ConfigurationError("--cors-credentials: name the pages with --cors-origin");
+  }
+  return { origins, ...rest };
 }
 
 function completeTls({ cert, key, ca }: Settings["tls"] & {}): ServeOptions["tls"] & {} {

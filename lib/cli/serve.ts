@@ -33,8 +33,7 @@ async function run(words: string[], flags: Flags, command: Command): Promise<voi
   const asked = readSettings(flags, { ...process.env, MCP_CONFIG: undefined });
   const served = findServed(words, asked, process.env);
   if (!served) {
-    console.error("mayfly: no command, no --config, no MCP_SERVER_CONFIG, and no mcp.json here");
-    command.help({ error: true });
+    command.error("mayfly: no command, no --config, no MCP_SERVER_CONFIG, and no mcp.json here");
   }
   const options = adapterOptions(served.config, asked.settings);
   const server = await serve(options);

@@ -342,6 +342,20 @@ test("a port in use is an error that names it, with exit code 1", async (t) => {
   assert.doesNotMatch(stderr, /^\s+at /m);
 });
 
+const ADDRESSES = [
+  ["192.0.2.1", /^mayfly: 192\.0\.2\.1 is no address of this machine: choose another host$/m],
+  ["no-such-host.invalid", /^mayfly: no-such-host\.invalid is not known: choose another host$/m],
+] as const;
+for (const [host, message] of ADDRESSES) {
+  test(`an address that cannot be listened on is an error that says so: ${host}`, async (t) => {
+    const words = ["--host", host, "--port", "0", "--", "node"];
+    const { code, stdout, stderr } = await runCommand(t, words, { env: { AUTH_KEY: "k" } });
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, message);
+  });
+}
+
+const NOTHING = /^mayfly: no command, [^\n]* here\nmayfly --help shows all options[^\n]*\n$/;
 const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr: RegExp])[] = [
   [
     "an unknown option",
@@ -383,7 +397,13 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
     /^mayfly: allowEnv: LD_PRELOAD can/m,
   ],
   ["a filter without names", ["--deny-tools", " , ", "--", "node"], /^mayfly: --deny-tools: expected names/m],
-  ["a folder without anything to serve", [], /^Usage: mayfly serve/m],
+  ["a folder without anything to serve", [], NOTHING],
+  ["an empty command line", ["--"], NOTHING],
+  [
+    "cookies for no page",
+    ["--cors-credentials", "--", "node"],
+    /^mayfly: --cors-credentials: name the pages with --cors-origin$/m,
+  ],
   ["a missing file", ["--config", "no-such.json"], /^mayfly: no-such\.json: cannot be read \(ENOENT\)$/m],
 ];
 
