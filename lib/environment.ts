@@ -17,6 +17,7 @@ export const OWN = [
     "ALLOW_ENV",
     "STATE_SECRET",
     "INPUT_MODE",
+    "SSL_KEY_PASSPHRASE",
   ],
   ...[
     "CORS_ORIGIN",

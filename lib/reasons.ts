@@ -20,14 +20,19 @@ export async function earlyEnd(child: Child, server: Server, method: string): Pr
   const { code, signal, error } = await child.exited;
   if (!error)
     return new MayflyError("EXITED", { values: { ...values, detail: signal ?? `exit code ${code}` } });
-  const detail = startFailure(error, server.parameters.cwd);
+  const detail = startFailure(error, server.parameters);
   return new MayflyError("SPAWN_FAILED", { values: { ...values, detail }, cause: error });
 }
 
 /** The system says ENOENT for the program and for the folder alike. */
-function startFailure({ code = "no process" }: NodeJS.ErrnoException, cwd: string): string {
+function startFailure(
+  { code = "no process" }: NodeJS.ErrnoException,
+  { command, cwd }: Server["parameters"],
+): string {
   if (code !== "ENOENT") return code;
-  return existsSync(cwd) ? "ENOENT: no such program" : "ENOENT: its working directory does not exist";
+  if (!existsSync(cwd)) return "ENOENT: its working directory does not exist";
+  const hint = /\s/.test(command) ? ": its arguments belong in args, or in words of their own" : "";
+  return `ENOENT: no such program${hint}`;
 }
 
 export function lineTooLong(server: Server, limit: number): MayflyError {

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { Server as TlsServer } from "node:tls";
 
 import { defaultMaxProcesses } from "../capacity.ts";
 import { checkOptions } from "../configuration/check-options.ts";
@@ -42,6 +43,11 @@ export interface RunningServer {
   readonly url: string;
   readonly handler: Handler;
   /**
+   * Shows other certificates to new connections; those that are there stay.
+   * @throws ConfigurationError for some that cannot work, and changes nothing
+   */
+  setTls(tls: TlsOptions): void;
+  /**
    * Lets the running requests finish for up to `graceMs`, refuses new ones, and resolves when nothing is left:
    * no connection, no process.
    * @param graceMs milliseconds, @default 10000
@@ -71,6 +77,7 @@ export async function serve(given: ServeOptions): Promise<RunningServer> {
   const handler = createHandler({ ...DEFAULTS, ...others, ...accessOf(options, host) });
   const state = { draining: false };
   const server = createServer(requestListener(handler, host, state), tls);
+  logFailedHandshakes(server, options);
   closeWhenIdle(server);
   limitConnections(server, options);
   await listen(server, port, host);
@@ -79,6 +86,7 @@ export async function serve(given: ServeOptions): Promise<RunningServer> {
   return {
     url: urlOf(server.address() as AddressInfo, tls ? "https" : "http"),
     handler,
+    setTls: (other) => setTls(server, other),
     close: (graceMs = DEFAULT_GRACE_MS) => {
       state.draining = true;
       return drain(server, handler, graceMs);
@@ -95,7 +103,8 @@ function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> 
   }
   if (authKeys.length > 0 || authenticate || allowAnonymous) return {};
   throw new ConfigurationError(
-    `${host} can be reached from outside: set AUTH_KEY, or ALLOW_ANONYMOUS=true to let everybody in`,
+    `${host} can be reached from outside: set a key (authKeys, --auth-key or AUTH_KEY), ` +
+      "or let everybody in (allowAnonymous, --allow-anonymous or ALLOW_ANONYMOUS=true)",
   );
 }
 
@@ -137,6 +146,18 @@ function createServer(listener: RequestListener, tls: TlsOptions | undefined): S
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
   if (!tls) return createHttpServer(options, listener);
   return createHttpsServer({ ...toServerOptions(tls), ...options }, listener);
+}
+
+function setTls(server: Server, tls: TlsOptions): void {
+  if (!(server instanceof TlsServer)) throw new ConfigurationError("tls: this server speaks plain HTTP");
+  server.setSecureContext(toServerOptions(tls));
+}
+
+/** Scanners fail at every public port, so it is for debugging; but nothing else tells of a client with the wrong scheme. */
+function logFailedHandshakes(server: Server, { logger }: ServeOptions): void {
+  server.on("tlsClientError", ({ code, message }: NodeJS.ErrnoException) =>
+    logger?.debug({ reason: code ?? message }, "A TLS handshake failed"),
+  );
 }
 
 /** Beyond that, connections are dropped: without a descriptor left, no process could be started for anybody. */

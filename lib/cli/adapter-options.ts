@@ -8,15 +8,15 @@ import type { Settings } from "./serve-options.ts";
 /** What the adapter is started with. @throws ConfigurationError for settings that do not go together */
 export function adapterOptions(config: FoundConfig, settings: Settings): ServeOptions {
   const { config: _file, shell: _shell, namedServers: _named, shutdownTimeoutMs: _grace, ...rest } = settings;
-  const { logLevel = "info", transport, endpoint: _endpoint, tls, cors, ...options } = rest;
-  const { allowedHosts = [], ...others } = options;
-  const paths = pathsOf(settings);
+  const { logLevel = "info", transport, endpoint: _endpoint, cors, ...options } = rest;
+  const { allowedHosts = [], tls: _tls, tlsFiles: _files, ...others } = options;
+  const [paths, tls] = [pathsOf(settings), tlsOf(settings)];
   return {
     ...config,
     ...others,
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(paths && { paths }),
-    ...(tls && { tls: completeTls(tls) }),
+    ...(tls && { tls }),
     ...(cors && { cors: completeCors(cors) }),
     transports: transport === undefined ? TRANSPORTS : [transport],
     logger: createLogger(logLevel),
@@ -44,8 +44,14 @@ function completeCors({ origins = [], ...rest }: Settings["cors"] & {}): ServeOp
   return { origins, ...rest };
 }
 
-function completeTls({ cert, key, ca }: Settings["tls"] & {}): ServeOptions["tls"] & {} {
+/**
+ * @returns undefined where no option asks for HTTPS: a variable alone, which may be there for another program, does not
+ * @throws ConfigurationError for an option that is missing
+ */
+export function tlsOf({ tls, tlsFiles }: Settings): ServeOptions["tls"] | undefined {
+  if (!tls || !tlsFiles) return undefined;
+  const { cert, key, ...rest } = tls;
   if (cert === undefined) throw new ConfigurationError("--ssl-cert: HTTPS needs a certificate");
   if (key === undefined) throw new ConfigurationError("--ssl-key: HTTPS needs a private key");
-  return { cert, key, ...(ca !== undefined && { ca }) };
+  return { ...rest, cert, key };
 }

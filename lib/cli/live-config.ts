@@ -41,7 +41,7 @@ export function followConfig(
 }
 
 /** Anything but a ConfigurationError is a fault of ours, and its stack tells where. */
-function reasonOf(error: unknown): unknown {
+export function reasonOf(error: unknown): unknown {
   if (error instanceof ConfigurationError) return error.message;
   return error instanceof Error ? error.stack : String(error);
 }

@@ -15,6 +15,8 @@ import { readFileFor } from "./option-file.ts";
 export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
   readonly cors?: Partial<CorsOptions>;
   readonly tls?: Partial<ServeOptions["tls"]>;
+  /** The files that it was read from. */
+  readonly tlsFiles?: TlsFiles;
   readonly config?: string;
   readonly shell?: boolean;
   readonly namedServers?: Readonly<Record<string, ServerConfig>>;
@@ -23,6 +25,8 @@ export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
   readonly shutdownTimeoutMs?: number;
   readonly logLevel?: LogLevel;
 }
+
+export type TlsFiles = { readonly [Part in keyof ServeOptions["tls"] & {}]?: string };
 
 /** One option of `mayfly serve`: all that is said of it stands here. */
 export interface ServeOption {
@@ -35,6 +39,8 @@ export interface ServeOption {
   readonly otherwise?: string;
   /** Given several times: one list of all, or read each for itself. Otherwise all must be the same. */
   readonly repeats?: "list" | "each";
+  /** What errors of the library call it, which must name what the user wrote. */
+  readonly places?: readonly string[];
   /** Left out of the help: an accepted spelling of other proxies that has none of ours. */
   readonly hidden?: true;
   /** Reads its value. The name is that of the option or of the variable, for errors. */
@@ -56,6 +62,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--port <number>",
     variable: "PORT",
     otherwise: "8000",
+    places: ["port"],
     meaning: "0 picks a free one",
     read: (text, name) => ({ port: wholeNumber(text, name, 0, 65_535) }),
   },
@@ -63,6 +70,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--host <address>",
     variable: "HOST",
     otherwise: "127.0.0.1",
+    places: ["host"],
     meaning: "address to listen on",
     read: (host) => ({ host }),
   },
@@ -84,6 +92,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "PASS_ENV",
     otherwise: "none",
     repeats: "list",
+    places: ["passEnv"],
     meaning: "own variables that servers inherit: names, PREFIX_*, *",
     read: (text) => ({ passEnv: names(text) }),
   },
@@ -92,6 +101,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "ALLOW_ENV",
     otherwise: "none",
     repeats: "list",
+    places: ["allowEnv"],
     meaning: "variables that a URL may set: names, PREFIX_*, *",
     read: (text) => ({ allowEnv: names(text) }),
   },
@@ -134,12 +144,14 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "STATE_SECRET",
     otherwise: "none",
     repeats: "list",
+    places: ["stateSecrets"],
     meaning: "for rerun: 32 characters or more, separated by commas",
     read: (text) => ({ stateSecrets: list(text) }),
   },
   {
     flags: "--param-headers <when>",
     otherwise: "auto",
+    places: ["paramHeaders"],
     meaning: "compare Mcp-Param headers: auto, always, off",
     read: (text, name) => ({ paramHeaders: oneOf(text, name, PARAM_HEADERS) }),
   },
@@ -152,18 +164,21 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   {
     flags: "--mcp-path <path>",
     otherwise: "/mcp",
+    places: ["paths.mcp"],
     meaning: "of streamable HTTP",
     read: (mcp) => ({ paths: { mcp } }),
   },
   {
     flags: "--sse-path <path>",
     otherwise: "/sse",
+    places: ["paths.sse"],
     meaning: "of HTTP+SSE",
     read: (sse) => ({ paths: { sse } }),
   },
   {
     flags: "--messages-path <path>",
     otherwise: "/messages",
+    places: ["paths.messages"],
     meaning: "where clients of HTTP+SSE post",
     read: (messages) => ({ paths: { messages } }),
   },
@@ -210,6 +225,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "AUTH_KEY",
     otherwise: "none",
     repeats: "list",
+    places: ["authKeys"],
     meaning: "keys that open the door, separated by commas",
     read: (text, name) => ({ authKeys: keys(text, name) }),
   },
@@ -225,6 +241,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "ALLOWED_HOSTS",
     otherwise: "local names when local",
     repeats: "list",
+    places: ["allowedHosts"],
     meaning: "Host headers that are let in",
     read: (text) => ({ allowedHosts: names(text) }),
   },
@@ -233,12 +250,14 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     variable: "CORS_ORIGIN",
     otherwise: "none",
     repeats: "list",
+    places: ["cors.origins", "cors", "corsOrigins"],
     meaning: "browser origins that may call",
     read: (text) => ({ cors: { origins: names(text) } }),
   },
   {
     flags: "--cors-credentials",
     otherwise: "off",
+    places: ["cors.credentials"],
     meaning: "browsers may send cookies and the like",
     read: () => ({ cors: { credentials: true } }),
   },
@@ -246,6 +265,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--expose-header <names>",
     otherwise: "none",
     repeats: "list",
+    places: ["cors.exposedHeaders"],
     meaning: "response headers that pages may read, beside those of MCP",
     // A page that cannot read the headers of MCP could not speak it.
     read: (text) => ({ cors: { exposedHeaders: [...EXPOSED, ...names(text)] } }),
@@ -253,23 +273,34 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   {
     flags: "--cors-max-age <seconds>",
     otherwise: "86400",
+    places: ["cors.maxAgeSeconds"],
     meaning: "how long browsers keep the answer to OPTIONS",
     read: (text, name) => ({ cors: { maxAgeSeconds: wholeNumber(text, name, 0) } }),
   },
   {
     flags: "--ssl-cert <file>",
+    places: ["tls.cert"],
     meaning: "HTTPS: certificates in PEM",
-    read: (file, name) => ({ tls: { cert: readFileFor(name, file) } }),
+    read: (file, name) => ({ tls: { cert: readFileFor(name, file) }, tlsFiles: { cert: file } }),
   },
   {
     flags: "--ssl-key <file>",
+    places: ["tls.key"],
     meaning: "HTTPS: private key in PEM",
-    read: (file, name) => ({ tls: { key: readFileFor(name, file) } }),
+    read: (file, name) => ({ tls: { key: readFileFor(name, file) }, tlsFiles: { key: file } }),
   },
   {
     flags: "--ssl-ca <file>",
+    places: ["tls.ca"],
     meaning: "HTTPS: authorities in PEM",
-    read: (file, name) => ({ tls: { ca: readFileFor(name, file) } }),
+    read: (file, name) => ({ tls: { ca: readFileFor(name, file) }, tlsFiles: { ca: file } }),
+  },
+  {
+    flags: "--ssl-passphrase-file <file>",
+    variable: "SSL_KEY_PASSPHRASE",
+    places: ["tls.passphrase"],
+    meaning: "HTTPS: file with the passphrase of the key; the variable holds it itself",
+    read: passphrase,
   },
   {
     flags: "--start-timeout <ms>",
@@ -332,9 +363,23 @@ function keys(text: string, name: string): string[] {
   return found;
 }
 
+function passphrase(text: string, name: string): Settings {
+  if (!name.startsWith("--")) return { tls: { passphrase: text } };
+  // Editors end a file with a new line.
+  const content = readFileFor(name, text)
+    .toString()
+    .replace(/\r?\n$/, "");
+  return { tls: { passphrase: content }, tlsFiles: { passphrase: text } };
+}
+
 function noSpares(text: string, name: string): Settings {
   if (text === "0") return {};
   throw new ConfigurationError(`${name}: this version supports 0`);
+}
+
+/** The option as users write it. */
+export function nameOf(option: ServeOption): string {
+  return commanderOption(option).long ?? option.flags;
 }
 
 /** The option as commander knows it. */

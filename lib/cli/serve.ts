@@ -3,16 +3,18 @@ import { Command } from "commander";
 import { serve } from "../adapters/node.ts";
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
 import { completePaths } from "../paths.ts";
-import { adapterOptions } from "./adapter-options.ts";
+import { adapterOptions, tlsOf } from "./adapter-options.ts";
 import { exampleCall, exampleStream } from "./example.ts";
 import { followConfig } from "./live-config.ts";
+import { followTls } from "./live-tls.ts";
+import { inTypedWords } from "./places.ts";
 import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
 import { findServed, readServed } from "./served.ts";
 import type { Served } from "./served.ts";
 import { readSettings } from "./settings.ts";
 import type { Asked, Flags } from "./settings.ts";
 import { stopOnSignals } from "./signals.ts";
-import { watchFile } from "./watch.ts";
+import { watchFiles } from "./watch.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve")
@@ -30,17 +32,20 @@ export function serveCommand(): Command {
 
 async function run(words: string[], flags: Flags, command: Command): Promise<void> {
   // MCP_CONFIG is no other name of --config: MCP_SERVER_CONFIG stands between the two.
-  const asked = readSettings(flags, { ...process.env, MCP_CONFIG: undefined });
+  const read = (): Asked => readSettings(flags, { ...process.env, MCP_CONFIG: undefined });
+  const asked = read();
   const served = findServed(words, asked, process.env);
   if (!served) {
     command.error("mayfly: no command, no --config, no MCP_SERVER_CONFIG, and no mcp.json here");
   }
-  const options = adapterOptions(served.config, asked.settings);
-  const server = await serve(options);
-  const stopFollowing = follow(served, asked, server, options);
+  const { options, server } = await start(served, asked);
+  const stops = [
+    followServers(served, asked, server, options),
+    followCertificates(read, asked, server, options),
+  ];
   stopOnSignals({
     close: () => {
-      stopFollowing();
+      for (const stop of stops) stop();
       return server.close(asked.settings.shutdownTimeoutMs);
     },
     kill: () => server.kill(),
@@ -49,8 +54,20 @@ async function run(words: string[], flags: Flags, command: Command): Promise<voi
   await printExample(server, options);
 }
 
+async function start(
+  { config }: Served,
+  { settings, names }: Asked,
+): Promise<{ options: ServeOptions; server: RunningServer }> {
+  try {
+    const options = adapterOptions(config, settings);
+    return { options, server: await serve(options) };
+  } catch (error) {
+    throw inTypedWords(error, names);
+  }
+}
+
 /** A command line has no file that could change. */
-function follow(
+function followServers(
   { config, file }: Served,
   asked: Asked,
   { handler }: RunningServer,
@@ -58,7 +75,19 @@ function follow(
 ): () => void {
   if (!file || !logger) return () => undefined;
   const read = () => readServed(file, asked, process.env);
-  return watchFile(file.path, read, followConfig(config, file.name, handler, logger));
+  return watchFiles([file.path], read, followConfig(config, file.name, handler, logger));
+}
+
+function followCertificates(
+  read: () => Asked,
+  { settings: { tlsFiles = {} }, names }: Asked,
+  server: RunningServer,
+  { tls, logger }: ServeOptions,
+): () => void {
+  if (!tls || !logger) return () => undefined;
+  const explained = (error: unknown): unknown => inTypedWords(error, names);
+  const readTls = () => tlsOf(read().settings) ?? tls;
+  return watchFiles(Object.values(tlsFiles), readTls, followTls(tls, server, logger, explained));
 }
 
 /** Where clients find the servers, the one on the bare path first. */

@@ -1,7 +1,7 @@
 import type { ServerConfig } from "../configuration/options.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { isObject } from "../jsonrpc.ts";
-import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
+import { SERVE_OPTIONS, commanderOption, nameOf } from "./serve-options.ts";
 import type { ServeOption, Settings } from "./serve-options.ts";
 
 /** Option values as commander gives them. */
@@ -12,6 +12,8 @@ export interface Asked {
   readonly settings: Settings;
   /** What every server gets, over what the file says of it. */
   readonly forServers: Partial<ServerConfig>;
+  /** What the user wrote, by what errors of the library call it. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /**
@@ -19,16 +21,18 @@ export interface Asked {
  * @throws ConfigurationError that names the option, or the variable
  */
 export function readSettings(flags: Flags, variables: Variables): Asked {
-  let asked: Asked = { settings: {}, forServers: {} };
+  let [settings, forServers]: [Settings, Partial<ServerConfig>] = [{}, {}];
+  const names = new Map<string, string>();
   for (const option of SERVE_OPTIONS) {
     for (const { text, name } of given(option, flags, variables)) {
-      asked = {
-        settings: over(asked.settings, option.read?.(text, name)),
-        forServers: over(asked.forServers, option.readForServers?.(text, name)),
-      };
+      settings = over(settings, option.read?.(text, name));
+      forServers = over(forServers, option.readForServers?.(text, name));
+      for (const place of option.places ?? []) names.set(place, name);
     }
   }
-  return asked;
+  const { transport, endpoint } = settings;
+  if (transport && endpoint !== undefined) names.set(`paths.${transport}`, "--endpoint");
+  return { settings, forServers, names };
 }
 
 interface Given {
@@ -38,9 +42,8 @@ interface Given {
 }
 
 function given(option: ServeOption, flags: Flags, variables: Variables): Given[] {
-  const written = commanderOption(option);
-  const value = flags[written.attributeName()];
-  const name = written.long ?? option.flags;
+  const value = flags[commanderOption(option).attributeName()];
+  const name = nameOf(option);
   if (value === undefined) return givenByVariable(option, variables);
   if (typeof value !== "object") return [{ text: String(value), name }];
   const each = value.map((text) => ({ text, name }));

@@ -7,14 +7,14 @@ const POLL_MS = 500;
 export type Reading<Content> = { readonly content: Content } | { readonly error: unknown };
 
 /**
- * Reads a file again whenever it has changed and then stayed the same for one look: what is still being written is not
- * read. A file that is replaced counts as changed, and so does one that goes or comes back. Does not keep the process
+ * Reads files again whenever one of them has changed and then all stayed the same for one look: what is still being
+ * written is not read. A file that is replaced counts as changed, and so does one that goes or comes back. Does not keep the process
  * alive. The first reading comes soon after the start, for a change that nobody saw.
- * @param read must throw what is wrong with the file
+ * @param read must throw what is wrong with them
  * @returns how to stop
  */
-export function watchFile<Content>(
-  path: string,
+export function watchFiles<Content>(
+  paths: readonly string[],
   read: () => Content,
   use: (reading: Reading<Content>) => void,
 ): () => void {
@@ -22,11 +22,11 @@ export function watchFile<Content>(
   let timer: NodeJS.Timeout | undefined;
   const stopped = new AbortController();
   const look = async (): Promise<void> => {
-    const now = await stateOf(path);
+    const now = await stateOf(paths);
     if (now === seen && now !== used) {
       const reading = attempt(read);
-      // If it has changed under the reader, it is read again later.
-      if ((await stateOf(path)) === now && !stopped.signal.aborted) {
+      // What has changed under the reader is read again later.
+      if ((await stateOf(paths)) === now && !stopped.signal.aborted) {
         used = now;
         use(reading);
       }
@@ -44,8 +44,12 @@ export function watchFile<Content>(
   };
 }
 
+async function stateOf(paths: readonly string[]): Promise<string> {
+  return (await Promise.all(paths.map(stateOfOne))).join();
+}
+
 /** Names a state of the file, or why there is none. */
-async function stateOf(path: string): Promise<string> {
+async function stateOfOne(path: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(":");

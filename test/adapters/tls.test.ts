@@ -18,7 +18,7 @@ import { readEvents } from "../support/event-stream.ts";
 import { fixture } from "../support/fixture.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, post } from "../support/rpc.ts";
-import { PEM, tlsFetch } from "../support/tls.ts";
+import { PEM, certificateAt, tlsFetch } from "../support/tls.ts";
 
 const WAIT_MS = 15_000;
 /** Half of the time that a stop gives to calls in flight: what does not wait for them is over well before. */
@@ -133,6 +133,46 @@ describe("a client that speaks no TLS", () => {
       assert.equal((await healthOf(url)).status, 200);
     });
   }
+});
+
+test("what speaks no TLS leaves a line for debugging, which says so", async (t) => {
+  const lines: [object, string][] = [];
+  const ignore = (): undefined => undefined;
+  const debug = (fields: object, message: string): void => void lines.push([fields, message]);
+  const logger = { debug, info: ignore, warn: ignore, error: ignore };
+  const { port } = await setUp(t, "counter", { logger });
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+  socket.resume().end("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await within(once(socket, "close"), WAIT_MS, "the connection is closed");
+  assert.deepEqual(lines, [[{ reason: "ERR_SSL_HTTP_REQUEST" }, "A TLS handshake failed"]]);
+});
+
+describe("other certificates", () => {
+  const OTHER: TlsOptions = { cert: PEM.other, key: PEM.otherKey };
+
+  test("are shown to new connections, and those that are there stay", async (t) => {
+    const { server, url, port } = await setUp(t, "progress");
+    assert.equal(await certificateAt(port), PEM.leaf);
+    const running = await progressing(url, 8);
+    server.setTls(OTHER);
+    assert.equal(await certificateAt(port), PEM.other);
+    assert.match(await within(running.text(), WAIT_MS, "the last frame"), /8 steps done/);
+    server.setTls(TLS);
+    assert.equal((await healthOf(url)).status, 200);
+  });
+
+  test("that cannot work are refused, and change nothing", async (t) => {
+    const { server, port } = await setUp(t, "counter");
+    const message = "tls.key: it does not belong to tls.cert";
+    assert.throws(() => server.setTls({ ...OTHER, key: PEM.key }), { name: "ConfigurationError", message });
+    assert.equal(await certificateAt(port), PEM.leaf);
+  });
+
+  test("are refused where plain HTTP is served", async () => {
+    const server = await serve({ mcpServers: { x: { command: "x" } }, port: 0 });
+    assert.throws(() => server.setTls(OTHER), { name: "ConfigurationError", message: /^tls: / });
+    await server.close();
+  });
 });
 
 describe("the stop", () => {

@@ -377,7 +377,7 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
   [
     "a secret that can be guessed",
     ["--input-mode", "rerun", "--state-secret", "hunter2", "--", "node"],
-    /^mayfly: stateSecrets: a secret has less than 32 characters$/m,
+    /^mayfly: --state-secret: a secret has less than 32 characters$/m,
   ],
   [
     "headers compared sometimes",
@@ -390,11 +390,11 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
     ["https://example.com/mcp"],
     /^mayfly: https:\/\/example\.com\/mcp: .*not supported/m,
   ],
-  ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: passEnv: AUTH_KEY/m],
+  ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: --pass-env: AUTH_KEY/m],
   [
     "a loader for requests",
     ["--allow-env", "LD_PRELOAD", "--", "node"],
-    /^mayfly: allowEnv: LD_PRELOAD can/m,
+    /^mayfly: --allow-env: LD_PRELOAD can/m,
   ],
   ["a filter without names", ["--deny-tools", " , ", "--", "node"], /^mayfly: --deny-tools: expected names/m],
   ["a folder without anything to serve", [], NOTHING],
@@ -469,7 +469,7 @@ test("an address that everybody can reach is refused without a key, and nothing 
   const { code, stdout, stderr } = await runCommand(t, words, { token });
   // Had it tried to listen, the port would have been in use, which is 1.
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(stderr, /^mayfly: 0\.0\.0\.0 .*AUTH_KEY/);
+  assert.match(stderr, /^mayfly: 0\.0\.0\.0 .*--auth-key.*AUTH_KEY.*--allow-anonymous/);
 });
 
 test("an address that everybody can reach is served with a key, or with ALLOW_ANONYMOUS=true", async (t) => {

@@ -93,6 +93,10 @@ describe("options are read", () => {
     });
     const tls = { cert: Buffer.from("the cert"), key: Buffer.from("the key"), ca: Buffer.from("the ca") };
     assert.deepEqual(optionsFor(words), { ...BOTH, tls });
+    assert.deepEqual(optionsFor(words, { SSL_KEY_PASSPHRASE: "p" }), {
+      ...BOTH,
+      tls: { ...tls, passphrase: "p" },
+    });
   });
 
   test("those of servers, for each of them and over what the file says", () => {
@@ -188,6 +192,8 @@ describe("the environment", () => {
     CORS_ORIGIN: ["https://a,https://b", { cors: { origins: ["https://a", "https://b"] } }],
     MAX_PROCESSES: ["5", { maxProcesses: 5 }],
     SPARES: ["0", {}],
+    // Without HTTPS there is nothing that it could open.
+    SSL_KEY_PASSPHRASE: ["p", {}],
     LOG_LEVEL: ["debug", { logMessages: true }],
   };
 
@@ -253,6 +259,7 @@ const REFUSED: readonly (readonly [words: string, message: RegExp])[] = [
   ["--ssl-cert no-such.pem", /^--ssl-cert: no-such\.pem cannot be read \(ENOENT\)$/],
   ["--ssl-key /", /^--ssl-key: \/ cannot be read \(EISDIR\)$/],
   ["--ssl-ca package.json", /^--ssl-cert: HTTPS needs a certificate$/],
+  ["--ssl-passphrase-file package.json", /^--ssl-cert: HTTPS needs a certificate$/],
   ["--ssl-cert package.json", /^--ssl-key: HTTPS needs a private key$/],
   ["--spares 1", /^--spares: this version supports 0$/],
   ["--auth-key=", /^--auth-key: expected a key, found none$/],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
-import { watchFile } from "../../lib/cli/watch.ts";
+import { watchFiles } from "../../lib/cli/watch.ts";
 import type { Reading } from "../../lib/cli/watch.ts";
 import { until } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
@@ -31,7 +31,7 @@ async function setUp(t: TestContext, name = "f.json"): Promise<Watched> {
   const read: (string | null)[] = [];
   const use = (reading: Reading<string>): void =>
     void read.push("content" in reading ? reading.content : null);
-  const stop = watchFile(file, () => readFileSync(file, "utf8"), use);
+  const stop = watchFiles([file], () => readFileSync(file, "utf8"), use);
   t.after(stop);
   const next = (count: number): Promise<unknown> =>
     until(() => read.length >= count, {
@@ -76,8 +76,8 @@ describe("a file is read again", () => {
     await symlink("v1", link);
     const file = join(link, "f.json");
     t.after(
-      watchFile(
-        file,
+      watchFiles(
+        [file],
         () => readFileSync(file, "utf8"),
         (reading) => void (read as (string | null)[]).push("content" in reading ? reading.content : null),
       ),
@@ -90,6 +90,24 @@ describe("a file is read again", () => {
     await next(3);
     assert.deepEqual(read, ["first", "first", "second"]);
   });
+});
+
+test("several files are read together when one of them changes", async (t) => {
+  const folder = await temporaryFolder(t);
+  const files = ["a", "b"].map((name) => join(folder, name));
+  for (const file of files) await writeFile(file, "1");
+  const read: string[] = [];
+  const readAll = (): string => files.map((file) => readFileSync(file, "utf8")).join("");
+  t.after(watchFiles(files, readAll, (reading) => read.push("content" in reading ? reading.content : "")));
+  for (const [file, all] of [
+    ["", "11"],
+    ["b", "12"],
+    ["a", "22"],
+  ] as const) {
+    if (file !== "") await writeFile(join(folder, file), "2");
+    await until(() => read.at(-1) === all, { withinMs: WAIT_MS, label: () => `${all}: ${read.join()}` });
+  }
+  assert.deepEqual(read, ["11", "12", "22"]);
 });
 
 test("what is still being written is not read", async (t) => {
