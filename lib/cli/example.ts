@@ -2,74 +2,95 @@ import type { RunningServer } from "../adapters/node.ts";
 import { underAllowedName } from "../hosts.ts";
 import { isObject } from "../jsonrpc.ts";
 
-/** How the command asks its own servers. */
-interface Asking {
-  readonly path: string;
-  readonly key: string | undefined;
-  readonly allowedHosts: readonly string[] | undefined;
-}
-
 interface Tool {
   readonly name: string;
   readonly inputSchema?: unknown;
   readonly annotations?: { readonly readOnlyHint?: unknown };
 }
 
+/** A server that listens, as far as an example needs one. */
+type Answering = Pick<RunningServer, "url"> & { readonly handler: Pick<RunningServer["handler"], "fetch"> };
+
+/** How the door is opened. */
+export interface Access {
+  readonly key?: string;
+  /** The option with which `curl` trusts the certificate. */
+  readonly trust?: string;
+  /** Host headers that are let in. @default those of the address */
+  readonly allowedHosts?: readonly string[];
+}
+
 /**
  * A `curl` line that works when pasted: a call of a tool that needs nothing but text, else a list of tools.
- * Asks the server for its tools, and so finds out at the start whether it runs; the log says why if it does not.
- * @returns undefined if the server does not answer
+ * Asks the server for its tools, and so finds out at the start whether it runs, and why it does not.
  */
-export async function exampleCall(server: RunningServer, asking: Asking): Promise<string | undefined> {
-  const tools = await listTools(server, asking);
-  const candidates = tools?.filter((candidate) => exampleArguments(candidate) !== undefined);
+export async function exampleCall(
+  server: Answering,
+  path: string,
+  access: Access = {},
+): Promise<{ readonly line: string } | { readonly failure: string }> {
+  const answer = await listTools(server, path, access);
+  if ("failure" in answer) return answer;
+  const candidates = answer.tools.filter((candidate) => exampleArguments(candidate) !== undefined);
   const tool =
-    candidates?.find(({ inputSchema }) => isObject(inputSchema) && inputSchema["required"]) ??
-    candidates?.[0];
+    candidates.find(({ inputSchema }) => isObject(inputSchema) && inputSchema["required"]) ?? candidates[0];
   const message = tool
     ? { method: "tools/call", params: { name: tool.name, arguments: exampleArguments(tool) } }
     : { method: "tools/list" };
-  return tools && curl(server, asking, JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }));
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, ...message });
+  const json = ["-H 'Content-Type: application/json'", ...authorization(access), "-d", quoted(body)];
+  return { line: ["curl -sS", ...target(server, path, access), ...json].join(" ") };
 }
 
 /**
  * A `curl` line that shows the stream of HTTP+SSE, of which one line cannot make a call. Starts every server once, and
  * so finds out at the start whether they run.
- * @returns undefined for the line if one of them does not, and why
+ * @returns no line if one of them does not, and why
  */
 export async function exampleStream(
-  { url, handler }: RunningServer,
-  { path, key, allowedHosts }: Asking,
+  server: Answering,
+  path: string,
+  access: Access = {},
 ): Promise<{ readonly line?: string; readonly failures: readonly string[] }> {
-  const headers = { ...(key && { "X-API-Key": key }) };
-  const response = await handler.fetch(
-    new Request(`${underAllowedName(url, allowedHosts)}/health?deep=1`, { headers }),
-  );
-  const { servers = {} } = (await response.json()) as { servers?: Record<string, { message?: string }> };
-  const failures = Object.values(servers).flatMap(({ message }) => message ?? []);
-  const line = `curl -sSN ${url}${path}${hostHeader(url, allowedHosts)}${authorization(key)}`;
-  return { ...(response.ok && { line }), failures };
+  const failures = await failuresOf(server, access);
+  if (failures.length > 0) return { failures };
+  const line = ["curl -sSN", ...target(server, path, access), ...authorization(access)].join(" ");
+  return { line, failures };
+}
+
+interface Health {
+  readonly servers?: Readonly<Record<string, { readonly message?: string; readonly reason?: string }>>;
+  readonly error?: { readonly message: string };
+}
+
+/** Starts all servers, one after the other. @returns why some of them do not run */
+export async function failuresOf({ url, handler }: Answering, access: Access): Promise<readonly string[]> {
+  const asked = `${underAllowedName(url, access.allowedHosts)}/health?deep=1`;
+  const response = await handler.fetch(new Request(asked, { headers: keyed(access) }));
+  const { servers = {}, error } = (await response.json()) as Health;
+  // Who ends Mayfly meanwhile wants no news.
+  const told = Object.values(servers).filter(({ reason }) => reason !== "shutdown");
+  return [error, ...told].flatMap((failed) => failed?.message ?? []);
 }
 
 async function listTools(
-  { url, handler }: RunningServer,
-  { path, key, allowedHosts }: Asking,
-): Promise<Tool[] | undefined> {
+  { url, handler }: Answering,
+  path: string,
+  access: Access,
+): Promise<{ readonly tools: readonly Tool[] } | { readonly failure: string }> {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...keyed(access) };
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
   const response = await handler.fetch(
-    new Request(underAllowedName(url, allowedHosts) + path, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        Accept: "application/json",
-        ...(key && { "X-API-Key": key }),
-      },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
-    }),
+    new Request(underAllowedName(url, access.allowedHosts) + path, { method: "POST", headers, body }),
   );
-  const { result } = (await response.json()) as { result?: { tools?: unknown } };
-  return Array.isArray(result?.tools)
-    ? result.tools.filter((tool): tool is Tool => isObject(tool))
-    : undefined;
+  const { result, error } = (await response.json()) as { result?: unknown; error?: { message?: string } };
+  const tools = isObject(result) ? result["tools"] : undefined;
+  if (!Array.isArray(tools)) return { failure: error?.message ?? `HTTP ${response.status}` };
+  return { tools: tools.filter((tool): tool is Tool => isObject(tool)) };
+}
+
+function keyed({ key }: Access): Readonly<Record<string, string>> {
+  return key === undefined ? {} : { "X-API-Key": key };
 }
 
 /** What such a text means to the server: "hello" would be an error. */
@@ -95,18 +116,19 @@ function exampleArguments({ inputSchema, annotations }: Tool): Record<string, st
     : undefined;
 }
 
-function curl({ url }: RunningServer, { path, key, allowedHosts }: Asking, body: string): string {
-  const quoted = body.replaceAll("'", String.raw`'\''`);
-  return `curl -sS ${url}${path}${hostHeader(url, allowedHosts)} -H 'Content-Type: application/json'${authorization(key)} -d '${quoted}'`;
-}
-
-/** Where another name is let in than that of the address, its proxy would send it. */
-function hostHeader(url: string, allowedHosts: readonly string[] | undefined): string {
+function target({ url }: Answering, path: string, { trust, allowedHosts }: Access): string[] {
   const asked = underAllowedName(url, allowedHosts);
-  return asked === url ? "" : ` -H 'Host: ${new URL(asked).host}'`;
+  // Where another name is let in than that of the address, a proxy would send it.
+  const host = asked === url ? [] : ["-H", quoted(`Host: ${new URL(asked).host}`)];
+  return [quoted(url + path), ...(trust === undefined ? [] : [trust]), ...host];
 }
 
 /** The key stays a variable: what is printed ends up in scrollback and logs. */
-function authorization(key: string | undefined): string {
-  return key === undefined ? "" : ' -H "Authorization: Bearer $AUTH_KEY"';
+function authorization({ key }: Access): string[] {
+  return key === undefined ? [] : ['-H "Authorization: Bearer $AUTH_KEY"'];
+}
+
+/** A word of a shell. The brackets of an IPv6 address are a pattern to some. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -9,11 +9,11 @@ import type { Reading } from "./watch.ts";
  * Takes readings of a configuration over into a handler that runs. One that cannot work is reported and changes nothing.
  * What is logged are names: a configuration holds keys.
  * @param current what the handler has now
- * @param file what the file is called
+ * @param names what the file is called, and the paths of the server without a name
  */
 export function followConfig(
   current: McpConfig,
-  file: string,
+  { file, paths }: { readonly file: string; readonly paths: readonly string[] },
   handler: { readonly reconfigure: (config: McpConfig) => void },
   logger: Logger,
 ): (reading: Reading<McpConfig>) => void {
@@ -23,6 +23,9 @@ export function followConfig(
     const changes = changesBetween(now, config);
     if (wasRefused || Object.keys(changes).length > 0) {
       logger.info({ file, ...changes }, "The configuration has been taken over");
+    }
+    if (bareServer(now) !== undefined && bareServer(config) === undefined) {
+      logger.warn({ file, paths }, "No server is the default now: nothing is served at the bare paths");
     }
     [now, wasRefused] = [config, false];
   };
@@ -44,6 +47,12 @@ export function followConfig(
 export function reasonOf(error: unknown): unknown {
   if (error instanceof ConfigurationError) return error.message;
   return error instanceof Error ? error.stack : String(error);
+}
+
+/** The one that answers without a name. */
+function bareServer({ mcpServers, default: chosen }: McpConfig): string | undefined {
+  const names = Object.keys(mcpServers);
+  return chosen ?? (names.length === 1 ? names[0] : undefined);
 }
 
 interface Changes {

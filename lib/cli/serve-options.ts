@@ -1,6 +1,6 @@
 import { Option } from "commander";
 
-import type { ServeOptions } from "../adapters/node.ts";
+import type { ServeOptions, TlsOptions } from "../adapters/node.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { INPUT_MODES, PARAM_HEADERS, SESSION_MODES, TRANSPORTS } from "../configuration/options.ts";
 import type { CorsOptions, ServerConfig, Transport } from "../configuration/options.ts";
@@ -26,7 +26,7 @@ export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
   readonly logLevel?: LogLevel;
 }
 
-export type TlsFiles = { readonly [Part in keyof ServeOptions["tls"] & {}]?: string };
+export type TlsFiles = { readonly [Part in keyof TlsOptions]?: string };
 
 /** One option of `mayfly serve`: all that is said of it stands here. */
 export interface ServeOption {

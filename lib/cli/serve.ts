@@ -4,7 +4,6 @@ import { serve } from "../adapters/node.ts";
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
 import { completePaths } from "../paths.ts";
 import { adapterOptions, tlsOf } from "./adapter-options.ts";
-import { exampleCall, exampleStream } from "./example.ts";
 import { followConfig } from "./live-config.ts";
 import { followTls } from "./live-tls.ts";
 import { inTypedWords } from "./places.ts";
@@ -14,6 +13,7 @@ import type { Served } from "./served.ts";
 import { readSettings } from "./settings.ts";
 import type { Asked, Flags } from "./settings.ts";
 import { stopOnSignals } from "./signals.ts";
+import { printExample } from "./try-it.ts";
 import { watchFiles } from "./watch.ts";
 
 export function serveCommand(): Command {
@@ -51,7 +51,7 @@ async function run(words: string[], flags: Flags, command: Command): Promise<voi
     kill: () => server.kill(),
   });
   for (const path of pathsOf(options)) console.log(`Mayfly listens on ${server.url}${path}`);
-  await printExample(server, options);
+  await printExample(server, options, asked.settings, pathsOf(options)[0] ?? "");
 }
 
 async function start(
@@ -71,11 +71,13 @@ function followServers(
   { config, file }: Served,
   asked: Asked,
   { handler }: RunningServer,
-  { logger }: ServeOptions,
+  options: ServeOptions,
 ): () => void {
+  const { logger } = options;
   if (!file || !logger) return () => undefined;
   const read = () => readServed(file, asked, process.env);
-  return watchFiles([file.path], read, followConfig(config, file.name, handler, logger));
+  const names = { file: file.name, paths: pathsWith([""], options) };
+  return watchFiles([file.path], read, followConfig(config, names, handler, logger));
 }
 
 function followCertificates(
@@ -91,27 +93,13 @@ function followCertificates(
 }
 
 /** Where clients find the servers, the one on the bare path first. */
-function pathsOf({ mcpServers, default: chosen, paths, transports = ["mcp"] }: ServeOptions): string[] {
-  const names = Object.keys(mcpServers);
+function pathsOf(options: ServeOptions): string[] {
+  const names = Object.keys(options.mcpServers).map((name) => `/${name}`);
+  const bare = options.default === undefined ? [] : [""];
+  return pathsWith(names.length === 1 ? [""] : [...bare, ...names], options);
+}
+
+function pathsWith(ends: readonly string[], { paths, transports = ["mcp"] }: ServeOptions): string[] {
   const complete = completePaths(paths);
-  return transports.flatMap((transport) => {
-    const path = complete[transport];
-    const named = names.map((name) => `${path}/${name}`);
-    return names.length === 1 ? [path || "/"] : [...(chosen === undefined ? [] : [path || "/"]), ...named];
-  });
-}
-
-async function printExample(server: RunningServer, options: ServeOptions): Promise<void> {
-  const name = options.default ?? Object.keys(options.mcpServers)[0] ?? "";
-  const [path = ""] = pathsOf(options);
-  const asking = { path, key: options.authKeys?.[0], allowedHosts: options.allowedHosts };
-  if (!options.transports?.includes("mcp")) return printStream(await exampleStream(server, asking));
-  const call = await exampleCall(server, asking);
-  if (call) console.log(`Try it:\n\n${call}\n`);
-  else console.log(`The server "${name}" did not list its tools: the line above says why.`);
-}
-
-function printStream({ line, failures }: Awaited<ReturnType<typeof exampleStream>>): void {
-  if (line !== undefined) console.log(`Try it:\n\n${line}\n`);
-  for (const failure of failures) console.log(failure);
+  return transports.flatMap((transport) => ends.map((end) => complete[transport] + end || "/"));
 }

@@ -203,7 +203,10 @@ describe("a reading", () => {
     const lines: [string, object][] = [];
     const log = (level: string) => (fields: object) => void lines.push([level, fields]);
     const logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
-    return { lines, use: followConfig(works, "f.json", { reconfigure }, logger) };
+    return {
+      lines,
+      use: followConfig(works, { file: "f.json", paths: ["/mcp", "/sse"] }, { reconfigure }, logger),
+    };
   }
 
   test("that says what is so already is not told", () => {
@@ -211,6 +214,23 @@ describe("a reading", () => {
     const { lines, use } = follow((config) => given.push(config));
     use({ content: structuredClone(works) });
     assert.deepEqual([lines, given], [[], [works]]);
+  });
+
+  test("that leaves no server for the bare paths is a warning that names them", () => {
+    const { lines, use } = follow(() => undefined);
+    const both = { mcpServers: { a: { command: "x" }, b: { command: "x" } } };
+    use({ content: both });
+    use({ content: { ...both, default: "b" } });
+    use({ content: both });
+    use({ content: structuredClone(both) });
+    const warned = ["warn", { file: "f.json", paths: ["/mcp", "/sse"] }];
+    assert.deepEqual(lines, [
+      ["info", { file: "f.json", added: ["b"] }],
+      warned,
+      ["info", { file: "f.json", default: "b" }],
+      ["info", { file: "f.json", default: null }],
+      warned,
+    ]);
   });
 
   test("that the handler refuses does not count as what is so", () => {

@@ -264,6 +264,70 @@ test("a server that cannot run does not stop the others, and its reason is in th
   await until(() => stderr().includes("cannot go on"), { withinMs: WAIT_MS, label: stderr });
 });
 
+const FAILING: readonly (readonly [what: string, words: readonly string[], reason: RegExp])[] = [
+  [
+    "ends",
+    fixture("crashes-at-start").args,
+    /did not list its tools: The server "default" ended with exit code 3 /,
+  ],
+  ["is missing", ["no-such-program"], /: .* could not be started \(ENOENT: no such program\)$/m],
+  [
+    "is one word",
+    ["node x.js"],
+    /no such program: its arguments belong in args, or in words of their own\)$/m,
+  ],
+];
+for (const [what, words, reason] of FAILING) {
+  test(`a server that ${what} is told with its reason, whatever is logged`, async (t) => {
+    const line = what === "ends" ? [process.execPath, ...words] : words;
+    const { stdout, stderr } = await startServing(t, ["--log-level", "silent", "--", ...line]);
+    await until(() => stdout().includes("did not list"), { withinMs: WAIT_MS, label: stdout });
+    assert.match(stdout(), reason);
+    assert.equal(stderr(), "");
+  });
+}
+
+test("the other servers are started once as well, after the example, and told if they cannot run", async (t) => {
+  const [one, broken] = [fixture("counter"), fixture("crashes-at-start")];
+  const mcpServers = {
+    one: { command: one.command, args: one.args },
+    missing: { command: "no-such-program" },
+    broken: { command: broken.command, args: broken.args },
+  };
+  const file = await configFile(t, { mcpServers });
+  const { stdout, example } = await startServing(t, ["--config", file], { token: one.token });
+  t.after(() => waitUntilGone(broken.token));
+  await example();
+  await until(() => /"broken" ended with exit code 3/.test(stdout()), { withinMs: WAIT_MS, label: stdout });
+  assert.match(
+    stdout(),
+    /^Try it[^]*^The server "missing" could not be started[^]*^The server "broken" ended/m,
+  );
+  assert.doesNotMatch(stdout(), /The server "one"/);
+});
+
+const TRUST = [
+  ["the authority", ["--ssl-ca", tlsFile("intermediate.pem")], / --cacert \S+intermediate\.pem /],
+  ["no authority", [], / -k /],
+] as const;
+for (const [what, words, trust] of TRUST) {
+  test(`the printed example works with HTTPS and ${what}, with a key that was an option`, async (t) => {
+    const { command, args, token } = fixture("counter");
+    const tls = ["--ssl-cert", tlsFile("leaf.pem"), "--ssl-key", tlsFile("leaf.key"), ...words];
+    const line = [...tls, "--auth-key", "s3cret", "--", command, ...args];
+    const { example, stdout } = await startServing(t, line, { token });
+    assert.match(await example(), trust);
+    assert.match(stdout(), /^Try it \(set AUTH_KEY to the key first/m);
+    const shell = { env: { PATH: process.env["PATH"], AUTH_KEY: "s3cret" }, timeout: WAIT_MS };
+    const answer = (await promisify(execFile)("sh", ["-c", await example()], shell)).stdout;
+    assert.equal((JSON.parse(answer) as Answer).error, undefined);
+  });
+}
+
+function tlsFile(name: string): string {
+  return join(import.meta.dirname, "..", "fixtures", "tls", name);
+}
+
 test("--shutdown-timeout says how long a call may still run when the command is told to stop", async (t) => {
   const { command, args, token } = fixture("progress");
   const words = ["--shutdown-timeout", "50", "--", command, ...args];

@@ -71,7 +71,7 @@ export async function startServing(
     return until(find, { withinMs: WAIT_MS, label });
   };
   const url = await printed(/^Mayfly listens on (https?:\/\/[^/\s]+)\/\S*$/m);
-  return { ...command, url, example: () => printed(/^Try it:\n\n(curl .*)\n/m) };
+  return { ...command, url, example: () => printed(/^Try it[^\n]*:\n\n(curl .*)\n/m) };
 }
 
 /** Starts `mayfly` with these arguments; after the test it is killed, and no process with the token may be left. */
