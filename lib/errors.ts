@@ -364,6 +364,12 @@ export const ERRORS = {
     message: 'The server "{server}" wrote a line of more than {limit} bytes',
     reason: "protocol",
   },
+  TOO_MANY_VALUES: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" wrote a message that holds more than {limit} objects and arrays',
+    reason: "protocol",
+  },
   INITIALIZE_REFUSED: {
     status: 200,
     rpc: INTERNAL_ERROR,

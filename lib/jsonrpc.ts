@@ -71,14 +71,21 @@ function flawOfResponse(value: Record<string, unknown>): string | undefined {
 /** Elements of a batch from a server, or members of a message. */
 const MAX_PARTS = 1000;
 /** Objects and arrays in a line from a server. Each of millions would take many times its room in memory. */
-const MAX_NESTED = 1_000_000;
+export const MAX_NESTED = 1_000_000;
+
+/** A line from a server that would take too much room to be read. It may be an answer, so nobody may wait for it. */
+export class TooManyValues extends Error {
+  override readonly name = "TooManyValues";
+}
 
 /**
  * The messages of one line from a server; arrays are flattened (2025-03-26/basic, Batching). Undefined: not JSON, or
- * more in one line than any server sends.
+ * more of them in one line than any server sends.
+ * @throws TooManyValues
  */
 export function messagesOf(line: string): { messages: Message[]; strays: number } | undefined {
-  if (isLongerThan(line, MAX_PARTS) || holdsMoreThan(line, MAX_NESTED)) return undefined;
+  if (isLongerThan(line, MAX_PARTS)) return undefined;
+  if (holdsMoreThan(line, MAX_NESTED)) throw new TooManyValues();
   const parsed = parse(line);
   if (parsed === undefined) return undefined;
   const texts = Array.isArray(parsed) ? elements(line) : [line.trim()];

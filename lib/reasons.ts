@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 
 import type { Child } from "./child.ts";
 import { MayflyError } from "./errors.ts";
-import { isObject } from "./jsonrpc.ts";
+import { MAX_NESTED, isObject } from "./jsonrpc.ts";
 import { settlesWithin } from "./promises.ts";
 import type { Server } from "./servers.ts";
 
@@ -37,6 +37,10 @@ function startFailure(
 
 export function lineTooLong(server: Server, limit: number): MayflyError {
   return new MayflyError("LINE_TOO_LONG", { values: { server: server.name, limit } });
+}
+
+export function tooManyValues(server: Server): MayflyError {
+  return new MayflyError("TOO_MANY_VALUES", { values: { server: server.name, limit: MAX_NESTED } });
 }
 
 /** The server's own words: they tell best why it did not want to start. */

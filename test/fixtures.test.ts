@@ -25,6 +25,7 @@ const EXIT_AT_EOF = [
   "exits-leaving-grandchild",
   "flood",
   "killed-in-call",
+  "many-values",
   "noisy",
   "oversized",
   "progress",

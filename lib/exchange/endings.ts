@@ -1,12 +1,12 @@
 import { errorText, toMayflyError } from "../errors.ts";
 import type { MayflyError } from "../errors.ts";
-import { idOf } from "../jsonrpc.ts";
+import { TooManyValues, idOf } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import { LineTooLong } from "../lines.ts";
 import type { Logger } from "../logger.ts";
 import type { Reply } from "./order.ts";
 import type { OwnProcess } from "../processes.ts";
-import { lineTooLong } from "../reasons.ts";
+import { lineTooLong, tooManyValues } from "../reasons.ts";
 import { mask } from "../secrets.ts";
 import type { Server } from "../servers.ts";
 import { finish } from "./turns.ts";
@@ -62,7 +62,8 @@ export function failureOf(
 ): MayflyError | undefined {
   const cause: unknown = signal.aborted ? signal.reason : error;
   if (cause instanceof ClientGone) return undefined;
-  return cause instanceof LineTooLong ? lineTooLong(server, maxMessageBytes) : toMayflyError(cause);
+  if (cause instanceof LineTooLong) return lineTooLong(server, maxMessageBytes);
+  return cause instanceof TooManyValues ? tooManyValues(server) : toMayflyError(cause);
 }
 
 /**

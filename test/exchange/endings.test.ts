@@ -77,6 +77,15 @@ test("a line that is too long ends the server with a protocol error", async (t) 
   await waitUntilGone(token);
 });
 
+test("a message of more values than there is room for ends the server with a protocol error, at once", async (t) => {
+  const { send, token } = setUp(t, "many-values");
+  assert.equal((await failureOf(await send(call("many", { objects: 900_000 })))).error, undefined);
+  const { error } = await failureOf(await send(call("many", { objects: 1_000_000 })));
+  assert.equal(error?.data?.reason, "protocol");
+  assert.match(error?.message ?? "", /a message that holds more than 1000000 objects and arrays/);
+  await waitUntilGone(token);
+});
+
 test("an answer that takes long becomes an event stream with comments, and ends like any other", async (t) => {
   // Time for many more comments than are asked for: a busy machine leaves some of them out.
   const limits = { streamAfterMs: 30, keepAliveMs: 30, requestTimeoutMs: 1500 };
