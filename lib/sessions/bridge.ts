@@ -4,8 +4,8 @@ import { isResponse } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import { runForSession } from "../run.ts";
 import { introduction } from "./handshake.ts";
-import type { SessionState, Turn } from "./state.ts";
-import { endTurn, failTurn, isOpen } from "./turns.ts";
+import type { SessionState, PendingRequest } from "./state.ts";
+import { endRequest, failRequest, isOpen } from "./pending-requests.ts";
 
 /**
  * Sessions in front of a server that has no handshake, and so keeps none: each request has a process of its own, and
@@ -13,27 +13,27 @@ import { endTurn, failTurn, isOpen } from "./turns.ts";
  */
 export function createBridge(host: Host): Pick<SessionState, "bridge" | "answerBridge"> {
   return {
-    bridge: (turn, all) => void forward(turn, all, host),
+    bridge: (pending, all) => void forward(pending, all, host),
     answerBridge: ({ id }, message) => isResponse(message) && host.relays.deliver(id, message),
   };
 }
 
 /** Never rejects. */
-async function forward(turn: Turn, all: SessionState, host: Host): Promise<void> {
-  const { seat, request } = turn;
+async function forward(pending: PendingRequest, all: SessionState, host: Host): Promise<void> {
+  const { member, request } = pending;
   const over = new AbortController();
-  turn.cancel = () => over.abort();
-  const handshake = introduction(seat);
-  const work = { request, handshake, principal: seat.id, server: all.server, signal: over.signal };
+  pending.cancel = () => over.abort();
+  const handshake = introduction(member);
+  const work = { request, handshake, principal: member.id, server: all.server, signal: over.signal };
   try {
     const { replies } = await runForSession(work, host);
     for await (const reply of replies) {
-      if (reply.kind === "response") endTurn(turn, reply.text, reply.outcome, all);
-      else if (isOpen(turn, all)) seat.client.deliver(reply.text, request);
+      if (reply.kind === "response") endRequest(pending, reply.text, reply.outcome, all);
+      else if (isOpen(pending, all)) member.client.deliver(reply.text, request);
     }
   } catch (error) {
-    if (!(error instanceof ClientGone)) failTurn(turn, toMayflyError(error), all);
+    if (!(error instanceof ClientGone)) failRequest(pending, toMayflyError(error), all);
   }
   // Cancelled, and so without an answer.
-  endTurn(turn, undefined, "client_gone", all);
+  endRequest(pending, undefined, "client_gone", all);
 }

@@ -11,7 +11,7 @@ const LISTS = ["tools", "prompts", "resources"] as const;
  */
 export function tellChanges(
   { initialized }: Link,
-  { seats }: SessionState,
+  { members }: SessionState,
   lists: readonly (typeof LISTS)[number][] = LISTS,
 ): void {
   const { capabilities } = Object(JSON.parse(initialized)) as { readonly capabilities?: unknown };
@@ -19,6 +19,6 @@ export function tellChanges(
     const declared = isObject(capabilities) ? capabilities[list] : undefined;
     if (!isObject(declared) || declared["listChanged"] !== true) continue;
     const text = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` });
-    for (const { client } of seats) client.deliver(text, undefined);
+    for (const { client } of members) client.deliver(text, undefined);
   }
 }

@@ -6,37 +6,37 @@ import { forgetAllAbandoned } from "./abandoned.ts";
 import { effectiveLevel } from "./log-levels.ts";
 import { forgetQuestions, refuseQuestions } from "./questions.ts";
 import type { Link } from "./link.ts";
-import type { Seat, SessionState } from "./state.ts";
+import type { Member, SessionState } from "./state.ts";
 import { isSubscribedElsewhere } from "./subscriptions.ts";
-import { cancelTurn, failTurn } from "./turns.ts";
+import { cancelRequest, failRequest } from "./pending-requests.ts";
 
 /** A client leaves: what was for it alone ends, and the others notice nothing. */
-export function leave(seat: Seat, all: SessionState): void {
-  if (!all.seats.delete(seat)) return;
-  const watched = [...seat.subscriptions.keys()];
-  for (const turn of [...seat.turns.values()]) cancelTurn(turn, all, CLIENT_GONE);
-  refuseQuestions(seat, all);
-  const unwatched = watched.filter((uri) => !isSubscribedElsewhere(uri, seat, all));
+export function leave(member: Member, all: SessionState): void {
+  if (!all.members.delete(member)) return;
+  const watched = [...member.subscriptions.keys()];
+  for (const pending of [...member.pending.values()]) cancelRequest(pending, all, CLIENT_GONE);
+  refuseQuestions(member, all);
+  const unwatched = watched.filter((uri) => !isSubscribedElsewhere(uri, member, all));
   const link = all.links.running();
   if (!link) return;
   for (const uri of unwatched) request("resources/unsubscribe", { uri }, link);
-  if (seat.logLevel !== undefined) restoreLevel(link, all);
+  if (member.logLevel !== undefined) restoreLevel(link, all);
 }
 
 /** Answers all requests of a process, or all of the session, and forgets the questions that it has asked. */
 export function loseLink(link: Link | undefined, error: MayflyError, all: SessionState): void {
   forgetQuestions(link, all);
   forgetAllAbandoned(link, all);
-  for (const turn of all.turns.values()) {
-    if (link !== undefined && turn.link !== link) continue;
-    turn.cancel?.();
-    failTurn(turn, error, all);
+  for (const pending of all.pending.values()) {
+    if (link !== undefined && pending.link !== link) continue;
+    pending.cancel?.();
+    failRequest(pending, error, all);
   }
 }
 
 /** Tells a fresh process what the one before knew. Its answers are for nobody. */
 export function restore(link: Link, all: SessionState): void {
-  const uris = new Set([...all.seats].flatMap(({ subscriptions }) => Array.from(subscriptions.keys())));
+  const uris = new Set([...all.members].flatMap(({ subscriptions }) => Array.from(subscriptions.keys())));
   for (const uri of uris) request("resources/subscribe", { uri }, link);
   restoreLevel(link, all);
 }

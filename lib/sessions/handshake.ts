@@ -6,7 +6,7 @@ import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText, setMember } from "../rawjson.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Link } from "./link.ts";
-import type { Seat, SessionState, Turn } from "./state.ts";
+import type { Member, SessionState, PendingRequest } from "./state.ts";
 
 /** The handshake of a session: made once with each process, and answered to every client. */
 
@@ -27,9 +27,9 @@ export function firstInitialize(id: string, { handshake, shared }: SessionState)
  * Keeps what a client says of itself, and for the processes to come if it is the first. A process that knows of no
  * client gives way to one that knows what this one can do.
  */
-export function keepHandshake(request: Message<RequestValue>, seat: Seat, all: SessionState): void {
+export function keepHandshake(request: Message<RequestValue>, member: Member, all: SessionState): void {
   const said = handshakeOf(request);
-  seat.handshake = JSON.stringify(said);
+  member.handshake = JSON.stringify(said);
   if (all.handshake) return;
   all.handshake = request;
   all.isHandshakeProven = false;
@@ -37,7 +37,7 @@ export function keepHandshake(request: Message<RequestValue>, seat: Seat, all: S
 }
 
 /** What a client has said of itself. */
-export function introduction({ handshake }: Seat): Handshake {
+export function introduction({ handshake }: Member): Handshake {
   return JSON.parse(handshake) as Handshake;
 }
 
@@ -46,7 +46,7 @@ export function introduction({ handshake }: Seat): Handshake {
  * the next one's own handshake is tried.
  * @throws what keeps the process from being started
  */
-export async function linkFor({ request }: Turn, all: SessionState): Promise<Link | undefined> {
+export async function linkFor({ request }: PendingRequest, all: SessionState): Promise<Link | undefined> {
   for (;;) {
     const tried = all.handshake;
     try {
@@ -65,13 +65,13 @@ export async function linkFor({ request }: Turn, all: SessionState): Promise<Lin
  * older of the revisions that they and the server speak.
  */
 export function initializeResult(
-  { seat, request }: Turn,
+  { member, request }: PendingRequest,
   { initialized }: Link,
   { shared, handshake }: SessionState,
 ): string {
   if (!isObjectText(initialized) || (!shared && handshake === request)) return initialized;
   const spoken: unknown = JSON.parse(memberText(initialized, "protocolVersion") ?? "null");
-  const asked = introduction(seat).protocolVersion;
+  const asked = introduction(member).protocolVersion;
   const isOlder = typeof spoken === "string" && asked < spoken;
   const result = isOlder ? setMember(initialized, "protocolVersion", JSON.stringify(asked)) : initialized;
   return shared ? advertisedResult(result, { changes: true }) : result;

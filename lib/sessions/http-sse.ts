@@ -19,7 +19,7 @@ import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
 import { refuseRequests, tooManySessions } from "./admission.ts";
 import { serverFor } from "./environment.ts";
-import type { Rooms } from "./rooms.ts";
+import type { SessionRegistry } from "./session-registry.ts";
 import type { Membership } from "./session.ts";
 
 /** HTTP+SSE, the transport of 2024-11-05: a stream from the server, and POSTs to it. Source: 2024-11-05/basic/transports. */
@@ -48,7 +48,7 @@ export interface Opening {
 /** Streams at once. Each takes some ten kilobytes. */
 const MAX_STREAMS = 10_000;
 
-export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
+export function createHttpSse(registry: SessionRegistry, host: Host): HttpSse {
   const streams = new Map<string, Membership>();
   return {
     open(opening) {
@@ -56,7 +56,7 @@ export function createHttpSse(rooms: Rooms, host: Host): HttpSse {
       refuseEmbedding(opening.request);
       if (host.drain.signal.aborted) throw new MayflyError("SHUTTING_DOWN");
       if (streams.size >= MAX_STREAMS) throw tooManySessions(MAX_STREAMS);
-      return join(opening, randomUUID(), streams, rooms, host);
+      return join(opening, randomUUID(), streams, registry, host);
     },
     async take(request, url) {
       refuseMethod(request, ["POST"]);
@@ -83,11 +83,11 @@ function join(
   opening: Opening,
   id: string,
   streams: Map<string, Membership>,
-  rooms: Rooms,
+  registry: SessionRegistry,
   host: Host,
 ): Response {
   const { request, context, route, principal } = opening;
-  const membership = memberOf(opening, rooms, host, {
+  const membership = memberOf(opening, registry, host, {
     deliver: (text) => stream.send(frame(text)),
     settle(_request, text) {
       if (text !== undefined) stream.send(frame(text));
@@ -118,12 +118,12 @@ function join(
 
 function memberOf(
   { server, url, principal }: Opening,
-  rooms: Rooms,
+  registry: SessionRegistry,
   { sharedSession }: Host,
   client: SessionClient,
 ): Membership {
   const { server: own } = serverFor(url, server, sharedSession);
-  return sharedSession ? rooms.share(own, client) : rooms.open(own, client, principal);
+  return sharedSession ? registry.share(own, client) : registry.open(own, client, principal);
 }
 
 /** The transport is older than the revision without a handshake, which a client of both then leaves. */

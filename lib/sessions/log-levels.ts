@@ -1,7 +1,7 @@
 import { rankOf } from "../eras/notification-up.ts";
 import { paramsText } from "../jsonrpc.ts";
 import { memberText } from "../rawjson.ts";
-import type { Seat, SessionState } from "./state.ts";
+import type { Member, SessionState } from "./state.ts";
 
 /** Log levels of clients that share a server, which keeps one. Source: 2025-11-25/server/utilities/logging. */
 
@@ -12,12 +12,12 @@ export function levelOf(text: string): string | undefined {
 }
 
 /** The most talkative level that a client wants; undefined if nobody has asked for any. */
-export function effectiveLevel({ seats }: SessionState): string | undefined {
-  const levels = [...seats].flatMap(({ logLevel }) => logLevel ?? []);
+export function effectiveLevel({ members }: SessionState): string | undefined {
+  const levels = [...members].flatMap(({ logLevel }) => logLevel ?? []);
   return levels.toSorted((a, b) => rankOf(a) - rankOf(b))[0];
 }
 
 /** Whether a client that has asked for a level wants to hear a message of that one. */
-export function wantsLevel({ logLevel }: Seat, level: unknown): boolean {
+export function wantsLevel({ logLevel }: Member, level: unknown): boolean {
   return logLevel === undefined || rankOf(level) >= rankOf(logLevel);
 }

@@ -8,7 +8,7 @@ import { tooManySessions } from "./admission.ts";
 import { announce } from "./announcing.ts";
 import { refuseChange, serverFor } from "./environment.ts";
 import type { Variables } from "./environment.ts";
-import type { Rooms } from "./rooms.ts";
+import type { SessionRegistry } from "./session-registry.ts";
 import { createStreamableClient } from "./streamable-client.ts";
 import type { StreamableClient } from "./streamable-client.ts";
 
@@ -50,7 +50,7 @@ const PREFIX = "mayfly-";
 /** Sessions at once. An idle one costs a few kilobytes. */
 const MAX_SESSIONS = 10_000;
 
-export function createSessionTable(rooms: Rooms, host: Host): SessionTable {
+export function createSessionTable(registry: SessionRegistry, host: Host): SessionTable {
   const entries = new Map<string, Entry>();
   return {
     find(request) {
@@ -67,7 +67,7 @@ export function createSessionTable(rooms: Rooms, host: Host): SessionTable {
       const { name, principal, url } = request;
       const { server, variables } = serverFor(url, host.servers.find(name), host.sessions === "shared");
       const id = PREFIX + randomUUID();
-      const client = clientFor(id, server, principal, () => entries.delete(id), rooms, host);
+      const client = clientFor(id, server, principal, () => entries.delete(id), registry, host);
       entries.set(id, { client, principal, name, server, variables });
       return { id, client };
     },
@@ -91,7 +91,7 @@ function clientFor(
   server: Server,
   principal: string,
   forget: () => void,
-  rooms: Rooms,
+  registry: SessionRegistry,
   host: Host,
 ): StreamableClient {
   const { eventStore: store, logger, sessionIdleMs: idleMs, sessionResumeMs: resumeMs, drain } = host;
@@ -99,7 +99,7 @@ function clientFor(
   return createStreamableClient({
     id,
     join: (client) =>
-      host.sessions === "shared" ? rooms.share(server, client) : rooms.open(server, client, principal),
+      host.sessions === "shared" ? registry.share(server, client) : registry.open(server, client, principal),
     offer: (close) =>
       host.places.offer({
         principal,

@@ -14,8 +14,8 @@ import { createLinks } from "./links.ts";
 import type { Link, LinkHost } from "./link.ts";
 import { tellChanges } from "./changes.ts";
 import { leave, loseLink, restore } from "./coming-and-going.ts";
-import type { Seat, SessionState } from "./state.ts";
-import { cancelTurn } from "./turns.ts";
+import type { Member, SessionState } from "./state.ts";
+import { cancelRequest } from "./pending-requests.ts";
 
 /** The place of a client in a session. */
 export interface Membership {
@@ -72,8 +72,8 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
       ended: (link, failure) => loseLink(link, failure, state),
       isBusy: (link) => isBusy(link, state),
     }),
-    seats: new Set(),
-    turns: new Map(),
+    members: new Set(),
+    pending: new Map(),
     abandoned: new Map(),
     questions: new Map(),
     handshake: undefined,
@@ -89,23 +89,23 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
   };
   return {
     join(client) {
-      const seat = seatFor(client);
-      state.seats.add(seat);
+      const member = memberFor(client);
+      state.members.add(member);
       return {
-        receive: (message) => state.seats.has(seat) && receive(message, seat, state),
+        receive: (message) => state.members.has(member) && receive(message, member, state),
         cancel: (requests) => {
           const unwanted = new Set(requests);
-          for (const turn of [...seat.turns.values()]) {
-            if (unwanted.has(turn.request)) cancelTurn(turn, state, CLIENT_GONE);
+          for (const pending of [...member.pending.values()]) {
+            if (unwanted.has(pending.request)) cancelRequest(pending, state, CLIENT_GONE);
           }
         },
-        isBusy: () => seat.turns.size > 0,
+        isBusy: () => member.pending.size > 0,
         hasOwnProcess: () => !shared && state.links.running() !== undefined,
-        leave: () => leave(seat, state),
+        leave: () => leave(member, state),
       };
     },
     get size() {
-      return state.seats.size;
+      return state.members.size;
     },
     reconfigure(changed) {
       const before = state.links.running();
@@ -120,7 +120,7 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     },
     finish(refusal) {
       state.refusal = refusal;
-      if (state.turns.size === 0) end(refusal, state);
+      if (state.pending.size === 0) end(refusal, state);
     },
     end: (error) => end(error, state),
   };
@@ -132,15 +132,15 @@ function end(error: MayflyError, state: SessionState): void {
   state.refusal = error;
   loseLink(undefined, error, state);
   state.links.end();
-  for (const { client } of [...state.seats]) client.end();
+  for (const { client } of [...state.members]) client.end();
 }
 
-function seatFor(client: SessionClient): Seat {
+function memberFor(client: SessionClient): Member {
   return {
     id: randomUUID(),
     client,
     handshake: JSON.stringify(anonymousHandshake(LEGACY_VERSIONS[0])),
-    turns: new Map(),
+    pending: new Map(),
     subscriptions: new Map(),
     elicitations: new Set(),
     logLevel: undefined,
@@ -148,7 +148,7 @@ function seatFor(client: SessionClient): Seat {
 }
 
 /** Without a copy of them all: it is asked at the end of each. */
-function isBusy(link: Link, { turns }: SessionState): boolean {
-  for (const turn of turns.values()) if (turn.link === link) return true;
+function isBusy(link: Link, { pending }: SessionState): boolean {
+  for (const one of pending.values()) if (one.link === link) return true;
   return false;
 }

@@ -10,8 +10,8 @@ import type { Link } from "./link.ts";
 import type { Links } from "./links.ts";
 
 /** A request of a client that has no answer yet. */
-export interface Turn {
-  readonly seat: Seat;
+export interface PendingRequest {
+  readonly member: Member;
   readonly request: Message<RequestValue>;
   /** By which the server knows it; also its progress token. */
   readonly id: number;
@@ -29,21 +29,21 @@ export interface Turn {
 
 /** A request of the server that its client has not answered. */
 export interface Question {
-  readonly seat: Seat;
+  readonly member: Member;
   readonly link: Link;
   readonly message: Message<RequestValue>;
   readonly stopTimer: () => void;
 }
 
 /** What a session knows of one client. */
-export interface Seat {
+export interface Member {
   /** Names the client, and nobody else. */
   readonly id: string;
   readonly client: SessionClient;
   /** As it said in its own initialize request, in JSON: parsed it could take twenty times its room. */
   handshake: string;
   /** By the raw id that the client knows. */
-  readonly turns: Map<string, Turn>;
+  readonly pending: Map<string, PendingRequest>;
   /** URIs of resources, and whether the server has agreed already. */
   readonly subscriptions: Map<string, boolean>;
   /** Ids of the pages that its user was sent to, the oldest first. */
@@ -62,9 +62,9 @@ export interface SessionState {
   /** Whether clients must be kept apart. */
   readonly shared: boolean;
   readonly links: Links;
-  readonly seats: Set<Seat>;
+  readonly members: Set<Member>;
   /** By the id that the server knows. */
-  readonly turns: Map<RequestId, Turn>;
+  readonly pending: Map<RequestId, PendingRequest>;
   /** By the id that the server knows. */
   readonly abandoned: Map<RequestId, Abandoned>;
   /** By the id that the client knows. */
@@ -83,7 +83,7 @@ export interface SessionState {
   characters: number;
   readonly logger: Logger;
   /** Runs a request on a process of its own, for a server that has no handshake. */
-  readonly bridge: (turn: Turn, all: SessionState) => void;
+  readonly bridge: (pending: PendingRequest, all: SessionState) => void;
   /** An answer to a question that such a process has asked; false if there is none. */
-  readonly answerBridge: (seat: Seat, message: Message) => boolean;
+  readonly answerBridge: (member: Member, message: Message) => boolean;
 }

@@ -12,7 +12,7 @@ import { isModernVersion } from "../revisions.ts";
 import { refuseRequests } from "./admission.ts";
 import { respondTo, respondToOpening } from "./collected-response.ts";
 import { serverFor } from "./environment.ts";
-import type { Rooms } from "./rooms.ts";
+import type { SessionRegistry } from "./session-registry.ts";
 import { createSessionTable } from "./session-table.ts";
 import type { SessionTable, StreamableRequest } from "./session-table.ts";
 import type { StreamableClient, StreamConnection } from "./streamable-client.ts";
@@ -35,14 +35,14 @@ export interface Streamable {
   end(request: StreamableRequest): Response;
 }
 
-export function createStreamable(rooms: Rooms, host: Host): Streamable {
-  const table = createSessionTable(rooms, host);
+export function createStreamable(registry: SessionRegistry, host: Host): Streamable {
+  const table = createSessionTable(registry, host);
   return {
     async post(request, posted, stream) {
       const { messages, batch } = posted;
       if (isModern(messages, request)) return undefined;
       try {
-        return await answer({ ...posted, stream }, request, { table, rooms, host });
+        return await answer({ ...posted, stream }, request, { table, registry, host });
       } catch (error) {
         const [message] = messages;
         throw message && isRequest(message) && !batch ? withId(error, idOf(message)) : error;
@@ -71,7 +71,7 @@ interface Body extends Posted {
 
 interface Place {
   readonly table: SessionTable;
-  readonly rooms: Rooms;
+  readonly registry: SessionRegistry;
   readonly host: Host;
 }
 
@@ -133,10 +133,10 @@ async function postTo(
 async function postAlone(
   { messages, batch, stream }: Body,
   request: StreamableRequest,
-  { rooms, host }: Place,
+  { registry, host }: Place,
 ): Promise<Response> {
   const { server } = serverFor(request.url, host.servers.find(request.name), true);
-  const collected = collectAlone(messages, stream, (client) => rooms.share(server, client));
+  const collected = collectAlone(messages, stream, (client) => registry.share(server, client));
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, request, host);
 }

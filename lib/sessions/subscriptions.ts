@@ -1,5 +1,5 @@
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import type { Seat, SessionState } from "./state.ts";
+import type { Member, SessionState } from "./state.ts";
 
 /** Resources that clients of a session watch. Source: 2025-11-25/server/resources, Subscriptions. */
 
@@ -20,36 +20,36 @@ export function isAboutSubscription(method: string): boolean {
 export const SUBSCRIPTION_LIMITS = { limit: 1000, length: 8192 } as const;
 
 /** Whether a request would make a client watch more than it may. */
-export function isOneTooMany(request: Message<RequestValue>, { subscriptions }: Seat): boolean {
+export function isOneTooMany(request: Message<RequestValue>, { subscriptions }: Member): boolean {
   const uri = uriOf(request);
   if (request.value.method !== SUBSCRIBE || subscriptions.has(uri)) return false;
   return subscriptions.size >= SUBSCRIPTION_LIMITS.limit || uri.length > SUBSCRIPTION_LIMITS.length;
 }
 
 /** Whether another client watches it too, or is about to. */
-export function isSubscribedElsewhere(uri: string, seat: Seat, { seats }: SessionState): boolean {
-  return [...seats].some((other) => other !== seat && other.subscriptions.has(uri));
+export function isSubscribedElsewhere(uri: string, member: Member, { members }: SessionState): boolean {
+  return [...members].some((other) => other !== member && other.subscriptions.has(uri));
 }
 
 /**
  * Whether a request to subscribe, or to subscribe no more, is met without the server: it has, or keeps, the
  * subscription for another client. What a client has not subscribed to, it cannot end.
  */
-export function isMet(request: Message<RequestValue>, seat: Seat, all: SessionState): boolean {
+export function isMet(request: Message<RequestValue>, member: Member, all: SessionState): boolean {
   const { method } = request.value;
   const uri = uriOf(request);
   if (method === SUBSCRIBE) {
-    const isConfirmed = [...all.seats].some(({ subscriptions }) => subscriptions.get(uri) === true);
-    if (isConfirmed) seat.subscriptions.set(uri, true);
+    const isConfirmed = [...all.members].some(({ subscriptions }) => subscriptions.get(uri) === true);
+    if (isConfirmed) member.subscriptions.set(uri, true);
     return isConfirmed;
   }
   if (method !== UNSUBSCRIBE) return false;
-  const wasOwn = seat.subscriptions.delete(uri);
-  return !wasOwn || isSubscribedElsewhere(uri, seat, all);
+  const wasOwn = member.subscriptions.delete(uri);
+  return !wasOwn || isSubscribedElsewhere(uri, member, all);
 }
 
 /** Keeps in mind what a client wants, from the moment when the server is asked: who asks next must know. */
-export function noteWish(request: Message<RequestValue>, { subscriptions }: Seat): void {
+export function noteWish(request: Message<RequestValue>, { subscriptions }: Member): void {
   const { method } = request.value;
   const uri = uriOf(request);
   if (method === SUBSCRIBE && !subscriptions.has(uri)) subscriptions.set(uri, false);
@@ -57,7 +57,7 @@ export function noteWish(request: Message<RequestValue>, { subscriptions }: Seat
 }
 
 /** Keeps in mind what has become of it. */
-export function noteOutcome(request: Message<RequestValue>, { subscriptions }: Seat, isOk: boolean): void {
+export function noteOutcome(request: Message<RequestValue>, { subscriptions }: Member, isOk: boolean): void {
   const uri = uriOf(request);
   if (request.value.method !== SUBSCRIBE || subscriptions.get(uri) !== false) return;
   if (isOk) subscriptions.set(uri, true);
@@ -65,9 +65,9 @@ export function noteOutcome(request: Message<RequestValue>, { subscriptions }: S
 }
 
 /** Who hears that a resource has changed: who watches it, or what it is a part of. */
-export function subscribersOf(uri: unknown, { seats }: SessionState): Seat[] {
+export function subscribersOf(uri: unknown, { members }: SessionState): Member[] {
   const changed = String(uri);
-  return [...seats].filter(({ subscriptions }) => {
+  return [...members].filter(({ subscriptions }) => {
     return (
       subscriptions.has(changed) || [...subscriptions.keys()].some((watched) => isPart(changed, watched))
     );

@@ -6,19 +6,23 @@ import { idOf, isObject } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
-import { abandonTurn } from "./abandoned.ts";
+import { abandonRequest } from "./abandoned.ts";
 import { noteOutcome } from "./subscriptions.ts";
-import type { Seat, SessionState, Turn } from "./state.ts";
+import type { Member, SessionState, PendingRequest } from "./state.ts";
 
 /** Requests of the clients of a session, from the first to the last thing that happens to them. */
 
 /** Registers a request. */
-export function beginTurn(request: Message<RequestValue>, seat: Seat, all: SessionState): Turn {
+export function beginRequest(
+  request: Message<RequestValue>,
+  member: Member,
+  all: SessionState,
+): PendingRequest {
   const clientId = idOf(request);
   all.lastId += 1;
   all.characters += request.text.length;
-  const turn: Turn = {
-    seat,
+  const pending: PendingRequest = {
+    member,
     request,
     id: all.lastId,
     clientId,
@@ -28,9 +32,9 @@ export function beginTurn(request: Message<RequestValue>, seat: Seat, all: Sessi
     cancel: undefined,
     stopTimer: () => undefined,
   };
-  all.turns.set(turn.id, turn);
-  seat.turns.set(clientId, turn);
-  return turn;
+  all.pending.set(pending.id, pending);
+  member.pending.set(clientId, pending);
+  return pending;
 }
 
 /** The token under which the sender of a request wants to hear of its progress. */
@@ -43,66 +47,71 @@ export function progressTokenOf({ params }: RequestValue): unknown {
  * Requests of a session that may be in flight at once, with those that are cancelled and that the server may still work
  * on; and characters of them all.
  */
-const MAX_TURNS = 20_000;
+const MAX_REQUESTS = 20_000;
 const MAX_CHARACTERS = 64 * 1024 ** 2;
 
 /** Whether there is no room for another request. */
 export function isFull(
   request: Message<RequestValue>,
-  { turns, abandoned, characters }: SessionState,
+  { pending, abandoned, characters }: SessionState,
 ): boolean {
-  return turns.size + abandoned.size >= MAX_TURNS || characters + request.text.length > MAX_CHARACTERS;
+  return pending.size + abandoned.size >= MAX_REQUESTS || characters + request.text.length > MAX_CHARACTERS;
 }
 
 /** Whether nobody has answered or cancelled it meanwhile. */
-export function isOpen({ id }: Turn, { turns }: SessionState): boolean {
-  return turns.has(id);
+export function isOpen({ id }: PendingRequest, { pending }: SessionState): boolean {
+  return pending.has(id);
 }
 
 /**
  * Answers a request, which is over with that.
  * @param text the answer; undefined if the client does not want one any more
  */
-export function endTurn(turn: Turn, text: string | undefined, outcome: Outcome, all: SessionState): void {
-  const { seat, request, link, startedAt, clientId } = turn;
-  if (!all.turns.delete(turn.id)) return;
+export function endRequest(
+  pending: PendingRequest,
+  text: string | undefined,
+  outcome: Outcome,
+  all: SessionState,
+): void {
+  const { member, request, link, startedAt, clientId } = pending;
+  if (!all.pending.delete(pending.id)) return;
   all.characters -= request.text.length;
-  seat.turns.delete(clientId);
-  turn.stopTimer();
-  noteOutcome(request, seat, outcome === "ok");
-  seat.client.settle(request, text);
+  member.pending.delete(clientId);
+  pending.stopTimer();
+  noteOutcome(request, member, outcome === "ok");
+  member.client.settle(request, text);
   const durationMs = Math.round(performance.now() - startedAt);
   // What ran on a process of its own has its own line.
-  if (!turn.cancel) {
+  if (!pending.cancel) {
     all.logger.info({ server: all.server.name, ...namesOf([request]), durationMs, outcome }, "request");
   }
   if (link) all.links.noteEnd(link);
-  if (all.turns.size === 0) all.onIdle();
+  if (all.pending.size === 0) all.onIdle();
 }
 
 /** Answers a request with an error of ours. */
-export function failTurn(turn: Turn, error: MayflyError, all: SessionState): void {
-  endTurn(turn, errorText(error, turn.clientId), error.reason ?? "error", all);
+export function failRequest(pending: PendingRequest, error: MayflyError, all: SessionState): void {
+  endRequest(pending, errorText(error, pending.clientId), error.reason ?? "error", all);
 }
 
 /** Ends a request whose client does not wait any more. Source: 2025-11-25/basic/utilities/cancellation. */
-export function cancelTurn(turn: Turn, all: SessionState, reason: string): void {
-  turn.cancel?.();
-  abandonTurn(turn, reason, all);
-  endTurn(turn, undefined, "client_gone", all);
+export function cancelRequest(pending: PendingRequest, all: SessionState, reason: string): void {
+  pending.cancel?.();
+  abandonRequest(pending, reason, all);
+  endRequest(pending, undefined, "client_gone", all);
 }
 
 /** Lets the time for a request run, from its beginning. */
-export function limitTurn(turn: Turn, all: SessionState): void {
-  turn.stopTimer();
+export function limitRequest(pending: PendingRequest, all: SessionState): void {
+  pending.stopTimer();
   const limit = all.server.requestTimeoutMs;
-  const timer = setTimeout(expire, Math.min(limit, MAX_TIMER_MS), turn, limit, all);
-  turn.stopTimer = () => clearTimeout(timer);
+  const timer = setTimeout(expire, Math.min(limit, MAX_TIMER_MS), pending, limit, all);
+  pending.stopTimer = () => clearTimeout(timer);
 }
 
-function expire(turn: Turn, limit: number, all: SessionState): void {
-  const values = { server: all.server.name, method: shortened(turn.request.value.method), limit };
+function expire(pending: PendingRequest, limit: number, all: SessionState): void {
+  const values = { server: all.server.name, method: shortened(pending.request.value.method), limit };
   const error = new MayflyError("REQUEST_TIMEOUT", { values });
-  abandonTurn(turn, error.message, all);
-  failTurn(turn, error, all);
+  abandonRequest(pending, error.message, all);
+  failRequest(pending, error, all);
 }

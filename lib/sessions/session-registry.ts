@@ -9,51 +9,51 @@ import { createSession } from "./session.ts";
 import type { Membership, Session } from "./session.ts";
 
 /** Where clients find the session that they are part of. */
-export interface Rooms {
+export interface SessionRegistry {
   /** One session of a server for all who come this way. It ends some time after the last one has left. */
   share(server: Server, client: SessionClient): Membership;
   /** A session for one client, which ends with it. */
   open(server: Server, client: SessionClient, principal: string): Membership;
 }
 
-interface Room {
+interface Entry {
   readonly name: string;
   readonly session: Session;
   /** Takes back that nobody is there. */
   enter: () => void;
 }
 
-interface Rows {
+interface Entries {
   /** By the name of the server. */
-  readonly shared: Map<string, Room>;
-  readonly own: Set<Room>;
+  readonly shared: Map<string, Entry>;
+  readonly own: Set<Entry>;
 }
 
-export function createRooms(host: Host): Rooms {
-  const rows: Rows = { shared: new Map(), own: new Set() };
-  host.servers.onChange((change) => follow(change, rows));
+export function createSessionRegistry(host: Host): SessionRegistry {
+  const entries: Entries = { shared: new Map(), own: new Set() };
+  host.servers.onChange((change) => follow(change, entries));
   host.drain.signal.addEventListener("abort", () => {
-    for (const room of rows.shared.values()) if (room.session.size === 0) close(room, rows);
+    for (const entry of entries.shared.values()) if (entry.session.size === 0) close(entry, entries);
   });
   return {
     share(server, client) {
-      const room = rows.shared.get(server.name) ?? createRoom(server, undefined, host);
-      rows.shared.set(server.name, room);
-      room.enter();
-      return joined(room, client, () => {
-        if (room.session.size === 0) closeLater(room, rows, host);
+      const entry = entries.shared.get(server.name) ?? createEntry(server, undefined, host);
+      entries.shared.set(server.name, entry);
+      entry.enter();
+      return joined(entry, client, () => {
+        if (entry.session.size === 0) closeLater(entry, entries, host);
       });
     },
     open(server, client, principal) {
-      const room = createRoom(server, principal, host);
-      rows.own.add(room);
-      return joined(room, client, () => close(room, rows));
+      const entry = createEntry(server, principal, host);
+      entries.own.add(entry);
+      return joined(entry, client, () => close(entry, entries));
     },
   };
 }
 
 /** @param principal whose it is alone; nobody's if clients share it */
-function createRoom(server: Server, principal: string | undefined, host: Host): Room {
+function createEntry(server: Server, principal: string | undefined, host: Host): Entry {
   const { processes, places, shutdown, limits, logger, watch } = host;
   const { maxMessageBytes } = limits;
   const takePlace = takenOnce(() => places.take(principal));
@@ -63,7 +63,7 @@ function createRoom(server: Server, principal: string | undefined, host: Host): 
   return { name: server.name, session, enter: () => undefined };
 }
 
-function joined({ session }: Room, client: SessionClient, onLeave: () => void): Membership {
+function joined({ session }: Entry, client: SessionClient, onLeave: () => void): Membership {
   const membership = session.join(client);
   const leave = (): void => {
     membership.leave();
@@ -73,37 +73,37 @@ function joined({ session }: Room, client: SessionClient, onLeave: () => void): 
 }
 
 /** Somebody may come soon, and expect to find what the process remembers; if nobody else needs its place. */
-function closeLater(room: Room, rows: Rows, { sessionIdleMs, drain, places }: Host): void {
-  room.enter();
-  if (drain.signal.aborted) return close(room, rows);
-  const timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), room, rows).unref();
-  const withdraw = places.offer({ notBefore: performance.now(), giveWay: () => close(room, rows) });
-  room.enter = () => {
+function closeLater(entry: Entry, entries: Entries, { sessionIdleMs, drain, places }: Host): void {
+  entry.enter();
+  if (drain.signal.aborted) return close(entry, entries);
+  const timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), entry, entries).unref();
+  const withdraw = places.offer({ notBefore: performance.now(), giveWay: () => close(entry, entries) });
+  entry.enter = () => {
     clearTimeout(timer);
     withdraw();
   };
 }
 
-function close(room: Room, { shared, own }: Rows): void {
-  room.enter();
-  own.delete(room);
-  if (shared.get(room.name) === room) shared.delete(room.name);
-  room.session.end(new MayflyError("SESSION_NOT_FOUND"));
+function close(entry: Entry, { shared, own }: Entries): void {
+  entry.enter();
+  own.delete(entry);
+  if (shared.get(entry.name) === entry) shared.delete(entry.name);
+  entry.session.end(new MayflyError("SESSION_NOT_FOUND"));
 }
 
 /**
  * A server that is run in another way from now on. Who has a process for itself keeps it, with what it remembers, until
  * the server is not there any more; but which tools it may call is up to the operator at any time.
  */
-function follow({ removed, changed }: ServersChange, { shared, own }: Rows): void {
+function follow({ removed, changed }: ServersChange, { shared, own }: Entries): void {
   for (const { to } of changed) {
     shared.get(to.name)?.session.reconfigure(to);
     for (const { name, session } of own) if (name === to.name) session.restrict(to.filter);
   }
   const names = new Set(removed.map(({ name }) => name));
-  for (const room of [...shared.values(), ...own]) {
-    const gone = new MayflyError("SERVER_NOT_FOUND", { values: { server: room.name } });
-    if (names.has(room.name)) room.session.finish(gone);
-    if (names.has(room.name) && shared.get(room.name) === room) shared.delete(room.name);
+  for (const entry of [...shared.values(), ...own]) {
+    const gone = new MayflyError("SERVER_NOT_FOUND", { values: { server: entry.name } });
+    if (names.has(entry.name)) entry.session.finish(gone);
+    if (names.has(entry.name) && shared.get(entry.name) === entry) shared.delete(entry.name);
   }
 }
