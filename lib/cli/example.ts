@@ -64,7 +64,7 @@ interface Health {
 }
 
 /** Starts all servers, one after the other. @returns why some of them do not run */
-export async function failuresOf({ url, handler }: Answering, access: Access): Promise<readonly string[]> {
+async function failuresOf({ url, handler }: Answering, access: Access): Promise<readonly string[]> {
   const asked = `${underAllowedName(url, access.allowedHosts)}/health?deep=1`;
   const response = await handler.fetch(new Request(asked, { headers: keyed(access) }));
   const { servers = {}, error } = (await response.json()) as Health;

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { ConfigurationError } from "../configuration/error.ts";
 import type { McpConfig } from "../configuration/options.ts";
 import type { Logger } from "../logger.ts";
+import type { MissingProgram } from "./missing-programs.ts";
 import type { Reading } from "./watch.ts";
 
 /**
@@ -10,12 +11,14 @@ import type { Reading } from "./watch.ts";
  * What is logged are names: a configuration holds keys.
  * @param current what the handler has now
  * @param names what the file is called, and the paths of the server without a name
+ * @param missing finds the servers that cannot run: that says nothing against the others
  */
 export function followConfig(
   current: McpConfig,
   { file, paths }: { readonly file: string; readonly paths: readonly string[] },
   handler: { readonly reconfigure: (config: McpConfig) => void },
   logger: Logger,
+  missing: (config: McpConfig) => readonly MissingProgram[] = () => [],
 ): (reading: Reading<McpConfig>) => void {
   let [now, wasRefused] = [current, false];
   const take = (config: McpConfig): void => {
@@ -23,6 +26,7 @@ export function followConfig(
     const changes = changesBetween(now, config);
     if (wasRefused || Object.keys(changes).length > 0) {
       logger.info({ file, ...changes }, "The configuration has been taken over");
+      for (const one of missing(config)) logger.warn({ file, ...one }, "There is no such program");
     }
     if (bareServer(now) !== undefined && bareServer(config) === undefined) {
       logger.warn({ file, paths }, "No server is the default now: nothing is served at the bare paths");

@@ -9,7 +9,7 @@ const NAMES: TypedNames = new Map(
 );
 
 /** Text in quotes is somebody else's, and stays. */
-const WORD = /"[^"]*"|\w+(?:\.\w+)*/g;
+const WORD = /"[^"]*"|\w+(?:\.\w+)*(?:\[\d+\])?/g;
 
 /**
  * Puts what the user wrote in the place of the library's names, in an error that is about one of them; what was not
@@ -17,8 +17,12 @@ const WORD = /"[^"]*"|\w+(?:\.\w+)*/g;
  */
 export function inTypedWords(error: unknown, typed: TypedNames): unknown {
   if (!(error instanceof ConfigurationError)) return error;
-  const nameFor = (place: string): string | undefined => typed.get(place) ?? NAMES.get(place);
-  const [first = ""] = /^[\w.]+(?=: )/.exec(error.message) ?? [];
+  // An option that takes a list has one name for all that stands in it.
+  const nameFor = (word: string): string | undefined => {
+    const place = word.replace(/\[\d+\]$/, "");
+    return typed.get(place) ?? NAMES.get(place);
+  };
+  const [first = ""] = /^[\w.]+(?:\[\d+\])?(?=: )/.exec(error.message) ?? [];
   if (nameFor(first) === undefined) return error;
   const rename = (word: string, at: number): string =>
     (at === 0 || word.includes(".") ? nameFor(word) : undefined) ?? word;

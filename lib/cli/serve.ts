@@ -2,10 +2,12 @@ import { Command } from "commander";
 
 import { serve } from "../adapters/node.ts";
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
+import type { McpConfig } from "../configuration/options.ts";
 import { completePaths } from "../paths.ts";
 import { adapterOptions, tlsOf } from "./adapter-options.ts";
 import { followConfig } from "./live-config.ts";
 import { followTls } from "./live-tls.ts";
+import { missingPrograms } from "./missing-programs.ts";
 import { inTypedWords } from "./places.ts";
 import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
 import { findServed, readServed } from "./served.ts";
@@ -76,8 +78,9 @@ function followServers(
   const { logger } = options;
   if (!file || !logger) return () => undefined;
   const read = () => readServed(file, asked, process.env);
+  const missing = (servers: McpConfig) => missingPrograms({ ...options, ...servers });
   const names = { file: file.name, paths: pathsWith([""], options) };
-  return watchFiles([file.path], read, followConfig(config, names, handler, logger));
+  return watchFiles([file.path], read, followConfig(config, names, handler, logger, missing));
 }
 
 function followCertificates(

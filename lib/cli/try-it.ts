@@ -2,8 +2,9 @@ import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
-import { exampleCall, exampleStream, failuresOf, quoted } from "./example.ts";
+import { exampleCall, exampleStream, quoted } from "./example.ts";
 import type { Access } from "./example.ts";
+import { missingPrograms } from "./missing-programs.ts";
 import type { Settings } from "./serve-options.ts";
 
 /**
@@ -29,17 +30,18 @@ export async function printExample(
 
 async function printCall(
   server: RunningServer,
-  { default: chosen, mcpServers }: ServeOptions,
+  options: ServeOptions,
   access: Access,
   path: string,
 ): Promise<void> {
-  const names = Object.keys(mcpServers);
+  const asked = options.default ?? Object.keys(options.mcpServers)[0];
   const example = await exampleCall(server, path, access);
   if ("line" in example) printLine(example.line, access);
-  else console.log(`The server "${chosen ?? names[0]}" did not list its tools: ${example.failure}`);
-  if (names.length === 1) return;
-  const shown = "failure" in example ? example.failure : undefined;
-  for (const failure of await failuresOf(server, access)) if (failure !== shown) console.log(failure);
+  else console.log(`The server "${asked}" did not list its tools: ${example.failure}`);
+  const others = missingPrograms(options).filter((missing) => missing.server !== asked);
+  for (const missing of others) {
+    console.log(`The server "${missing.server}" cannot run: there is no program "${missing.command}"`);
+  }
 }
 
 async function printStream(server: RunningServer, access: Access, path: string): Promise<void> {

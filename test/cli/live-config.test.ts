@@ -233,6 +233,28 @@ describe("a reading", () => {
     ]);
   });
 
+  test("with programs that are not there is taken over, with a warning for each, once", () => {
+    const lines: unknown[] = [];
+    const note = (fields: object): void => void lines.push(fields);
+    const logger = { debug: note, info: note, warn: note, error: note };
+    const config = { mcpServers: { ...works.mcpServers, b: { command: "nowhere" } }, default: "a" };
+    const missing = () => [{ server: "b", command: "nowhere" }];
+    const names = { file: "f.json", paths: [] };
+    const use = followConfig(
+      { ...works, default: "a" },
+      names,
+      { reconfigure: () => undefined },
+      logger,
+      missing,
+    );
+    use({ content: config });
+    use({ content: structuredClone(config) });
+    assert.deepEqual(lines, [
+      { file: "f.json", added: ["b"] },
+      { file: "f.json", server: "b", command: "nowhere" },
+    ]);
+  });
+
   test("that the handler refuses does not count as what is so", () => {
     const other = { mcpServers: { b: { command: "x" } } };
     const answers = [new ConfigurationError("no"), undefined];
