@@ -55,7 +55,8 @@ export function createLifetime({ clients, cancellation, shutdown, deadline }: Li
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);
   };
-  for (const client of clients) disposers.push(onGone(client, () => end(new ClientGone())));
+  for (const client of clients) if (!isOver) disposers.push(onGone(client, () => end(new ClientGone())));
+  if (isOver) return { signal: controller.signal, end, endAfter, dispose };
   if (cancellation) disposers.push(cancellation(() => end(new ClientGone())));
   disposers.push(onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))));
   if (deadline !== undefined) {

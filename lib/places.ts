@@ -4,51 +4,56 @@ import { once } from "./promises.ts";
 /** Places for what lingers: sessions, subscriptions, and processes that wait for a client. Nobody queues for them. */
 export interface Places {
   /**
-   * Where all are taken, what was offered gives way: the oldest offer of the same caller, or else of all.
-   * @param principal whom the place is for
+   * Where all are taken, a holder that nobody uses gives way.
    * @returns how to give the place back; repeated calls count once
    * @throws NO_PLACE_TO_WAIT
    */
-  take(principal?: string): () => void;
-  /** Says that nobody uses what has a place at the moment. Returns how to take that back. */
-  offer(offer: Offer): () => void;
+  take(holder?: Holder): () => void;
 }
 
-/** What can give way to something that is needed more. */
-export interface Offer {
-  /** @default nobody's: it gives way to each caller alike */
-  readonly principal?: string | undefined;
-  /** When it is old enough to give way, on the clock of `performance.now()`. */
-  readonly notBefore: number;
-  /** Gives the place back, and does not come for it again. */
-  readonly giveWay: () => void;
+/** What has a place. */
+export interface Holder extends Partial<CanGiveWay> {
+  /** Gives the place back at once, and does not come for it again. */
+  readonly giveWay?: () => void;
+}
+
+/** What may be asked to give way to something that is needed more. */
+export interface CanGiveWay {
+  /** Whose it is. @default nobody's */
+  readonly principal: string | undefined;
+  /** From when on it may give way, on the clock of `performance.now()`; undefined while it is in use. */
+  readonly mayGiveWayFrom: () => number | undefined;
+}
+
+/** Those that may give way now: those of the caller who needs a place come first, and what is unused for longest. */
+export function givingWay<One extends Partial<CanGiveWay>>(
+  all: Iterable<One>,
+  principal: string | undefined,
+): One[] {
+  const now = performance.now();
+  const since = (one: One): number => one.mayGiveWayFrom?.() ?? Number.POSITIVE_INFINITY;
+  const ripe = [...all].filter((one) => since(one) <= now).toSorted((a, b) => since(a) - since(b));
+  const isOwn = (one: One): boolean => principal !== undefined && one.principal === principal;
+  return [...ripe.filter(isOwn), ...ripe.filter((one) => !isOwn(one))];
 }
 
 /** @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests */
 export function createPlaces(maxProcesses: number): Places {
   const limit = Math.max(1, Math.floor(maxProcesses / 2));
-  const offers = new Set<Offer>();
-  let taken = 0;
+  const holders = new Set<Holder>();
   const makeRoom = (principal: string | undefined): void => {
-    const now = performance.now();
-    const ripe = [...offers].filter(({ notBefore }) => notBefore <= now);
-    const own = ripe.filter((offer) => offer.principal !== undefined && offer.principal === principal);
-    for (const offer of new Set([...own, ...ripe])) {
-      if (taken < limit) return;
-      offers.delete(offer);
-      offer.giveWay();
+    for (const holder of givingWay(holders, principal)) {
+      if (holders.size < limit) return;
+      holder.giveWay?.();
     }
   };
   return {
-    take(principal) {
-      makeRoom(principal);
-      if (taken >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
-      taken += 1;
-      return once(() => (taken -= 1));
-    },
-    offer(offer) {
-      offers.add(offer);
-      return () => offers.delete(offer);
+    take(asked = {}) {
+      if (holders.size >= limit) makeRoom(asked.principal);
+      if (holders.size >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
+      const holder = { ...asked };
+      holders.add(holder);
+      return () => void holders.delete(holder);
     },
   };
 }

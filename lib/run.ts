@@ -105,7 +105,7 @@ async function runListen(
 ): Promise<Run> {
   if (!caller.stream) throw new MayflyError("NOT_ACCEPTABLE");
   if (host.listen === "acknowledge") return { replies: acknowledge(request) };
-  const release = host.places.take(caller.principal);
+  const release = host.places.take({ principal: caller.principal });
   const order = orderFor([request], client, REFUSE, server, caller, host);
   try {
     const run = await start(order, listen, caller, host);

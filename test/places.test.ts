@@ -3,20 +3,20 @@ import { describe, test } from "node:test";
 
 import { MayflyError } from "../lib/errors.ts";
 import { createPlaces, takenOnce } from "../lib/places.ts";
-import type { Places } from "../lib/places.ts";
+import type { Holder, Places } from "../lib/places.ts";
 
 /** Half of these are the places. */
 const MAX_PROCESSES = 4;
 const NOW = 0;
 
-/** Takes a place and offers it; notes in `gone` that it gave way. */
-function linger(places: Places, name: string, gone: string[], principal = name, notBefore = NOW): () => void {
-  const release = places.take(principal);
+/** Takes a place, and notes in `gone` that it gave way. */
+function linger(places: Places, name: string, gone: string[], holder: Partial<Holder> = {}): () => void {
   const giveWay = (): void => {
     gone.push(name);
     release();
   };
-  return places.offer({ principal, notBefore, giveWay });
+  const release = places.take({ principal: name, mayGiveWayFrom: () => NOW, giveWay, ...holder });
+  return release;
 }
 
 function isFull(error: unknown): boolean {
@@ -24,48 +24,74 @@ function isFull(error: unknown): boolean {
 }
 
 describe("where all places are taken", () => {
-  test("the oldest offer gives way, and no more than are needed", () => {
+  test("what is unused for longest gives way, and no more than are needed", () => {
     const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
-    for (const name of ["first", "second"]) linger(places, name, gone);
-    places.take("third");
+    linger(places, "second", gone, { mayGiveWayFrom: () => NOW + 1 });
+    linger(places, "first", gone);
+    places.take({ principal: "third" });
     assert.deepEqual(gone, ["first"]);
-    places.take("fourth");
+    places.take({ principal: "fourth" });
     assert.deepEqual(gone, ["first", "second"]);
-    assert.throws(() => places.take("fifth"), isFull);
+    assert.throws(() => places.take({ principal: "fifth" }), isFull);
   });
 
-  test("a caller's own offer gives way before an older one of another", () => {
+  test("a caller's own gives way before an older one of another", () => {
     const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
-    for (const name of ["other", "own"]) linger(places, name, gone);
-    places.take("own");
+    linger(places, "other", gone);
+    linger(places, "own", gone, { mayGiveWayFrom: () => NOW + 1 });
+    places.take({ principal: "own" });
     assert.deepEqual(gone, ["own"]);
   });
 
-  test("an offer of nobody is nobody's own", () => {
+  test("what is nobody's is nobody's own", () => {
     const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
     linger(places, "first", gone);
-    const release = places.take();
-    places.offer({ notBefore: NOW, giveWay: () => [gone.push("nobody's"), release()] });
+    linger(places, "nobody's", gone, { principal: undefined, mayGiveWayFrom: () => NOW + 1 });
     places.take();
     assert.deepEqual(gone, ["first"]);
   });
 
-  test("an offer that was taken back, or is too young, does not give way", () => {
+  test("what is in use, or was until now, does not give way", () => {
     const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
-    linger(places, "back in use", gone)();
-    linger(places, "young", gone, "young", performance.now() + 60_000);
-    assert.throws(() => places.take("young"), isFull);
+    const later = performance.now() + 60_000;
+    linger(places, "in use", gone, { mayGiveWayFrom: () => undefined });
+    linger(places, "in use a moment ago", gone, { mayGiveWayFrom: () => later });
+    assert.throws(() => places.take(), isFull);
     assert.deepEqual(gone, []);
   });
 
-  test("an offer without a place is passed over for one that has one", () => {
+  test("what has no place any more is not asked to give way", () => {
     const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
-    places.offer({ notBefore: NOW, giveWay: () => gone.push("without") });
-    linger(places, "with", gone);
+    linger(places, "gone by itself", gone)();
+    linger(places, "first", gone);
+    linger(places, "second", gone);
     places.take();
-    places.take();
-    assert.deepEqual(gone, ["without", "with"]);
+    assert.deepEqual(gone, ["first"]);
   });
+
+  test("what gives no place back is not counted on", () => {
+    const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
+    linger(places, "stubborn", gone, { giveWay: () => gone.push("stubborn") });
+    linger(places, "second", gone, { mayGiveWayFrom: () => NOW + 1 });
+    places.take();
+    assert.deepEqual(gone, ["stubborn", "second"]);
+  });
+});
+
+test("nothing gives way while there are places", () => {
+  const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
+  linger(places, "first", gone);
+  places.take();
+  assert.deepEqual(gone, []);
+});
+
+test("a place that is given back twice is given back once", () => {
+  const places = createPlaces(MAX_PROCESSES);
+  const [first] = [places.take(), places.take()];
+  first();
+  first();
+  places.take();
+  assert.throws(() => places.take(), isFull);
 });
 
 test("a place that is taken once is given back by the last of those who have it", () => {
@@ -82,11 +108,4 @@ test("a place that is taken once is given back by the last of those who have it"
   other();
   take();
   assert.throws(() => places.take(), isFull);
-});
-
-test("nothing gives way while there are places", () => {
-  const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
-  linger(places, "first", gone);
-  places.take();
-  assert.deepEqual(gone, []);
 });

@@ -66,11 +66,11 @@ export function createHeldProcesses<Resumed>(
     const [first] = entries.find(([, { held }]) => held.principal === principal) ?? entries[0] ?? [];
     if (waiting.size >= MAX_HELD) end(first);
     try {
-      return places.take(principal);
+      return places.take({ principal });
     } catch (error) {
       if (!waiting.has(first)) throw error;
       end(first);
-      return places.take(principal);
+      return places.take({ principal });
     }
   };
   return {

@@ -19,7 +19,7 @@ export function relay(
   deliver: (response: Message<ResponseValue>) => void,
 ): Reply {
   // However many questions of one process are open, it lingers once.
-  const release = all.relayed.size === 0 ? places.take(principal) : undefined;
+  const release = all.relayed.size === 0 ? places.take({ principal }) : undefined;
   if (release) all.leave = release;
   const question = relays.register(principal, (response) => {
     forget();

@@ -11,7 +11,12 @@ import { endRequest, failRequest, isOpen } from "./pending-requests.ts";
  * Sessions in front of a server that has no handshake, and so keeps none: each request has a process of its own, and
  * what comes of it goes the way that everything goes in the session.
  */
-export function createBridge(host: Host): Pick<SessionState, "bridge" | "answerBridge"> {
+export function createBridge(
+  principal: string | undefined,
+  all: Host,
+): Pick<SessionState, "bridge" | "answerBridge"> {
+  // Its questions are asked of one client, and their places are those of the caller.
+  const host = { ...all, places: { take: () => all.places.take({ principal }) } };
   return {
     bridge: (pending, all) => void forward(pending, all, host),
     answerBridge: ({ id }, message) => isResponse(message) && host.relays.deliver(id, message),

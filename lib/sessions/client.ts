@@ -12,6 +12,11 @@ export interface SessionClient {
    * @param text undefined where the client does not want an answer any more
    */
   settle(request: Message<RequestValue>, text: string | undefined): void;
+  /**
+   * From when on the client can do without its session if another needs it, on the clock of `performance.now()`;
+   * undefined while it uses it. @default it always does
+   */
+  mayGiveWayFrom?(): number | undefined;
   /** The session is over, and nothing more will come. */
   end(): void;
 }

@@ -13,7 +13,7 @@ type Form = Pick<ResponseForm, "batch" | "stream"> & { readonly sessionToken?: s
 
 /** The response that collected replies make. A client that goes before they are complete wants none of them. */
 export function respondTo(
-  { replies, cancel }: Collected,
+  { replies, cancel, isAnswered }: Collected,
   { sessionToken, ...form }: Form,
   { request, context }: Pick<StreamableRequest, "request" | "context">,
   host: Host,
@@ -22,14 +22,14 @@ export function respondTo(
   const lifetime = { signal: gone.signal, end: () => gone.abort(new ClientGone()) };
   const letGo = [request, context].map((client) => onGone(client, lifetime.end));
   letGo.push(onAbort(gone.signal, cancel));
-  const complete = finishing(replies, () => letGo.forEach((off) => off()));
+  const complete = finishing(replies, isAnswered, () => letGo.forEach((off) => off()));
   return respond(complete, { ...host.form, ...form, sessionToken, lifetime });
 }
 
 /** What fires after the last reply is none of the session's business. */
-async function* finishing(replies: Replies, finish: () => void): Replies {
+async function* finishing(replies: Replies, isAnswered: () => boolean, finish: () => void): Replies {
   for await (const reply of replies) {
-    if (reply.kind === "response") finish();
+    if (reply.kind === "response" && isAnswered()) finish();
     yield reply;
   }
   finish();
@@ -37,7 +37,7 @@ async function* finishing(replies: Replies, finish: () => void): Replies {
 
 /** The response to the handshake: a session begins with its answer, and not at all with a refusal. */
 export async function respondToOpening(
-  { replies, cancel }: Collected,
+  { replies, cancel, isAnswered }: Collected,
   form: Form & { readonly sessionToken: string },
   client: StreamableClient,
   source: Pick<StreamableRequest, "request" | "context">,
@@ -48,7 +48,7 @@ export async function respondToOpening(
     client.close();
   };
   const response = await respondTo(
-    { replies: untilRefused(replies, client), cancel: end },
+    { replies: untilRefused(replies, client), cancel: end, isAnswered },
     form,
     source,
     host,

@@ -72,7 +72,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   timer.unref();
   // Whoever opens the stream must have it before it closes.
   queueMicrotask(() => {
-    if (controller) listeners.push(...clients.map((client) => onGone(client, () => close(true))));
+    for (const client of clients) if (controller) listeners.push(onGone(client, () => close(true)));
   });
   return {
     response: new Response(body, { headers: { ...STREAM_HEADERS, ...headers } }),

@@ -98,21 +98,19 @@ function join(
   const closeIfIdle = (): void => {
     if (!membership.isBusy()) stream.close();
   };
-  streams.set(id, membership);
-  const farewell = announce({ server: opening.server.name, transport: "sse", principal }, host);
-  // Its stream is there by then: the signal has not fired yet.
-  const unlisten = onAbort(host.drain.signal, closeIfIdle);
+  const farewells = [() => streams.delete(id), () => membership.leave()];
   const stream = openEventStream({
     keepAliveMs: host.heartbeatMs,
     clients: [request, context],
-    onClose: () => {
-      streams.delete(id);
-      unlisten();
-      membership.leave();
-      farewell();
-    },
+    onClose: () => farewells.forEach((bid) => bid()),
   });
+  streams.set(id, membership);
   stream.send(`event: endpoint\ndata: ${route.endpoint}?sessionId=${id}\n\n`);
+  farewells.push(onAbort(host.drain.signal, closeIfIdle));
+  // The operator's listener may do anything, and end this stream too.
+  const farewell = announce({ server: opening.server.name, transport: "sse", principal }, host);
+  if (streams.has(id)) farewells.push(farewell);
+  else farewell();
   return stream.response;
 }
 

@@ -1,11 +1,10 @@
-import type { Places } from "../places.ts";
 import { MayflyError } from "../errors.ts";
 import { converse } from "../exchange/conversation.ts";
 import type { Conversation } from "../exchange/conversation.ts";
 import { failureOf, report } from "../exchange/endings.ts";
 import { INITIALIZED_TEXT } from "../exchange/initialize.ts";
 import { openAfterRefusal } from "../exchange/opening.ts";
-import { createLifetime } from "../lifetime.ts";
+import { createLifetime, onAbort } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { OwnProcess, Processes } from "../processes.ts";
 import { memberText } from "../rawjson.ts";
@@ -36,8 +35,8 @@ export const MAX_UNREAD = 16 * 1024 ** 2;
 /** What the processes of a session take from their host. */
 export interface LinkHost {
   readonly processes: Processes;
-  /** What each process takes, until it is told to end. @throws NO_PLACE_TO_WAIT */
-  readonly takePlace: Places["take"];
+  /** Takes what a process needs until it is told to end. @throws NO_PLACE_TO_WAIT */
+  readonly takePlace: () => () => void;
   readonly shutdown: AbortController;
   /** Bytes of one line from a server. */
   readonly maxMessageBytes: number;
@@ -60,7 +59,7 @@ export async function openLink(
 ): Promise<Link | undefined> {
   if (server.eras.known().legacy === false) return undefined;
   const lifetime = createLifetime({ clients: [{ signal: over }], shutdown: host.shutdown.signal });
-  const process = await startProcess(server, lifetime, host);
+  const process = await startProcess(server, lifetime, over, host);
   try {
     return await shakeHands(process, server, initialize, lifetime, host);
   } catch (error) {
@@ -72,26 +71,33 @@ export async function openLink(
   }
 }
 
-async function startProcess(server: Server, lifetime: Lifetime, host: LinkHost): Promise<OwnProcess> {
-  let release = nothing;
+async function startProcess(
+  server: Server,
+  lifetime: Lifetime,
+  over: AbortSignal,
+  host: LinkHost,
+): Promise<OwnProcess> {
+  let letGo = (): void => undefined;
   try {
-    release = host.takePlace();
-    const process = await host.processes.start(server, lifetime.signal);
-    return withPlace(process, release);
+    const release = host.takePlace();
+    // Whoever gives way does so at once: how long a process takes to start and end must keep no other client out.
+    const unlisten = onAbort(over, release);
+    letGo = () => {
+      unlisten();
+      release();
+    };
+    return withPlace(await host.processes.start(server, lifetime.signal), letGo);
   } catch (error) {
-    release();
+    letGo();
     lifetime.dispose();
     throw error;
   }
 }
 
-function nothing(): void {}
-
-/** Whoever gives way does so at once: how long the process takes to end must not keep another client out. */
-function withPlace(process: OwnProcess, release: () => void): OwnProcess {
-  void process.gone.then(release);
+function withPlace(process: OwnProcess, letGo: () => void): OwnProcess {
+  void process.gone.then(letGo);
   const end = (): void => {
-    release();
+    letGo();
     process.end();
   };
   return { ...process, end };

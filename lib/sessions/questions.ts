@@ -67,13 +67,17 @@ function refusalFor(message: Message<RequestValue>, member: Member, all: Session
   return "refusal" in question ? question.refusal : undefined;
 }
 
-/** A client's answer, under the id that the server knows. @returns false if nobody waits for it from this client */
+/**
+ * A client's answer, under the id that the server knows. It passes what else waits to be written: a server may read
+ * nothing before it has it.
+ * @returns false if nobody waits for it from this client
+ */
 export function answerQuestion(response: Message<ResponseValue>, member: Member, all: SessionState): boolean {
   const question = all.questions.get(response.value.id);
   if (question?.member !== member) return false;
   close(response.value.id, question, all);
   const text = setMember(response.text, "id", memberText(question.message.text, "id") ?? "null");
-  question.link.send(text);
+  void question.link.conversation.send(text);
   return true;
 }
 
@@ -113,7 +117,7 @@ function expire(id: string, all: SessionState): void {
 
 function refuse(id: RequestId, question: Question, all: SessionState): void {
   close(id, question, all);
-  question.link.send(refusedAs(question.message, "CLIENT_OUT_OF_REACH").refusal);
+  void question.link.conversation.send(refusedAs(question.message, "CLIENT_OUT_OF_REACH").refusal);
 }
 
 function close(id: RequestId, question: Question, all: SessionState): void {

@@ -1,7 +1,7 @@
 import { MayflyError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { takenOnce } from "../places.ts";
-import { MAX_TIMER_MS } from "../promises.ts";
+import { MAX_TIMER_MS, once } from "../promises.ts";
 import type { Server, ServersChange } from "../servers.ts";
 import { createBridge } from "./bridge.ts";
 import type { SessionClient } from "./client.ts";
@@ -19,8 +19,8 @@ export interface SessionRegistry {
 interface Entry {
   readonly name: string;
   readonly session: Session;
-  /** Takes back that nobody is there. */
-  enter: () => void;
+  /** Ends it when nobody has come for some time. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 interface Entries {
@@ -37,15 +37,15 @@ export function createSessionRegistry(host: Host): SessionRegistry {
   });
   return {
     share(server, client) {
-      const entry = entries.shared.get(server.name) ?? createEntry(server, undefined, host);
+      const entry = entries.shared.get(server.name) ?? createEntry(server, undefined, entries, host);
       entries.shared.set(server.name, entry);
-      entry.enter();
+      clearTimeout(entry.timer);
       return joined(entry, client, () => {
         if (entry.session.size === 0) closeLater(entry, entries, host);
       });
     },
     open(server, client, principal) {
-      const entry = createEntry(server, principal, host);
+      const entry = createEntry(server, principal, entries, host);
       entries.own.add(entry);
       return joined(entry, client, () => close(entry, entries));
     },
@@ -53,39 +53,40 @@ export function createSessionRegistry(host: Host): SessionRegistry {
 }
 
 /** @param principal whose it is alone; nobody's if clients share it */
-function createEntry(server: Server, principal: string | undefined, host: Host): Entry {
+function createEntry(server: Server, principal: string | undefined, entries: Entries, host: Host): Entry {
   const { processes, places, shutdown, limits, logger, watch } = host;
   const { maxMessageBytes } = limits;
-  const takePlace = takenOnce(() => places.take(principal));
-  const links = { processes, takePlace, shutdown, maxMessageBytes, logger, watch };
+  const giveWay = (): void => {
+    logger.info({ server: server.name }, "An idle session gives way to another");
+    close(entry, entries);
+  };
+  const mayGiveWayFrom = (): number | undefined => entry.session.mayGiveWayFrom();
+  const takePlace = takenOnce(() => places.take({ principal, mayGiveWayFrom, giveWay }));
+  const linkHost = { processes, takePlace, shutdown, maxMessageBytes, logger, watch };
   const shared = principal === undefined;
-  const session = createSession({ server, shared, host: links, ...createBridge(host) });
-  return { name: server.name, session, enter: () => undefined };
+  const session = createSession({ server, shared, host: linkHost, ...createBridge(principal, host) });
+  const entry: Entry = { name: server.name, session, timer: undefined };
+  return entry;
 }
 
 function joined({ session }: Entry, client: SessionClient, onLeave: () => void): Membership {
   const membership = session.join(client);
-  const leave = (): void => {
+  const leave = once(() => {
     membership.leave();
     onLeave();
-  };
+  });
   return { ...membership, leave };
 }
 
-/** Somebody may come soon, and expect to find what the process remembers; if nobody else needs its place. */
-function closeLater(entry: Entry, entries: Entries, { sessionIdleMs, drain, places }: Host): void {
-  entry.enter();
+/** Somebody may come soon, and expect to find what the process remembers. */
+function closeLater(entry: Entry, entries: Entries, { sessionIdleMs, drain }: Host): void {
+  clearTimeout(entry.timer);
   if (drain.signal.aborted) return close(entry, entries);
-  const timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), entry, entries).unref();
-  const withdraw = places.offer({ notBefore: performance.now(), giveWay: () => close(entry, entries) });
-  entry.enter = () => {
-    clearTimeout(timer);
-    withdraw();
-  };
+  entry.timer = setTimeout(close, Math.min(sessionIdleMs, MAX_TIMER_MS), entry, entries).unref();
 }
 
 function close(entry: Entry, { shared, own }: Entries): void {
-  entry.enter();
+  clearTimeout(entry.timer);
   own.delete(entry);
   if (shared.get(entry.name) === entry) shared.delete(entry.name);
   entry.session.end(new MayflyError("SESSION_NOT_FOUND"));
@@ -103,7 +104,9 @@ function follow({ removed, changed }: ServersChange, { shared, own }: Entries): 
   const names = new Set(removed.map(({ name }) => name));
   for (const entry of [...shared.values(), ...own]) {
     const gone = new MayflyError("SERVER_NOT_FOUND", { values: { server: entry.name } });
-    if (names.has(entry.name)) entry.session.finish(gone);
-    if (names.has(entry.name) && shared.get(entry.name) === entry) shared.delete(entry.name);
+    if (!names.has(entry.name)) continue;
+    clearTimeout(entry.timer);
+    if (shared.get(entry.name) === entry) shared.delete(entry.name);
+    entry.session.finish(gone);
   }
 }

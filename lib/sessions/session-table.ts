@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { MayflyError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { IncomingRequest, RequestContext } from "../incoming.ts";
+import { givingWay } from "../places.ts";
 import type { Server } from "../servers.ts";
 import { tooManySessions } from "./admission.ts";
 import { announce } from "./announcing.ts";
@@ -44,8 +45,6 @@ interface Entry {
   readonly variables: Variables;
 }
 
-/** The part of its idle time after which a session gives way to another: its client may only be thinking before. */
-const RIPE_AFTER = 0.1;
 const PREFIX = "mayfly-";
 /** Sessions at once. An idle one costs a few kilobytes. */
 const MAX_SESSIONS = 10_000;
@@ -63,9 +62,9 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
       return entry.client;
     },
     open(request) {
-      if (entries.size >= MAX_SESSIONS) giveWay(entries, request.principal);
       const { name, principal, url } = request;
       const { server, variables } = serverFor(url, host.servers.find(name), host.sessions === "shared");
+      if (entries.size >= MAX_SESSIONS) makeRoom(entries, principal);
       const id = PREFIX + randomUUID();
       const client = clientFor(id, server, principal, () => entries.delete(id), registry, host);
       entries.set(id, { client, principal, name, server, variables });
@@ -74,12 +73,14 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
   };
 }
 
-/** An idle session gives way: the oldest of the same caller, or else of all. @throws TOO_MANY_SESSIONS */
-function giveWay(entries: ReadonlyMap<string, Entry>, principal: string): void {
-  const idle = [...entries.values()].filter(({ client }) => client.isIdle());
-  const oldest = idle.find((entry) => entry.principal === principal) ?? idle[0];
-  if (!oldest) throw tooManySessions(MAX_SESSIONS);
-  oldest.client.close();
+/** @throws TOO_MANY_SESSIONS */
+function makeRoom(entries: ReadonlyMap<string, Entry>, principal: string): void {
+  const all = [...entries.values()].map(({ client, principal: owner }) => {
+    return { client, principal: owner, mayGiveWayFrom: client.mayGiveWayFrom };
+  });
+  const [first] = givingWay(all, principal);
+  if (!first) throw tooManySessions(MAX_SESSIONS);
+  first.client.close();
 }
 
 function isOwn(entry: Entry, { principal, name }: StreamableRequest): boolean {
@@ -100,15 +101,6 @@ function clientFor(
     id,
     join: (client) =>
       host.sessions === "shared" ? registry.share(server, client) : registry.open(server, client, principal),
-    offer: (close) =>
-      host.places.offer({
-        principal,
-        notBefore: performance.now() + idleMs * RIPE_AFTER,
-        giveWay: () => {
-          logger.info({ server: server.name }, "An idle session gives way to another");
-          close();
-        },
-      }),
     store,
     idleMs,
     resumeMs,

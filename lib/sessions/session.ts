@@ -28,8 +28,6 @@ export interface Membership {
   cancel(requests: Iterable<Message<RequestValue>>): void;
   /** Whether the client waits for an answer. */
   isBusy(): boolean;
-  /** Whether there is a process for this client alone. */
-  hasOwnProcess(): boolean;
   /** Cancels what the client still waits for, and takes no more messages. Repeated calls count once. */
   leave(): void;
 }
@@ -38,6 +36,8 @@ export interface Membership {
 export interface Session {
   join(client: SessionClient): Membership;
   readonly size: number;
+  /** As {@link SessionClient.mayGiveWayFrom}. What clients share gives way when none of them is there. */
+  mayGiveWayFrom(): number | undefined;
   /** From now on the server is run as it is configured there; what is in flight ends as it began. */
   reconfigure(server: Server): void;
   /** From now on other tools may be seen and called; the process stays. */
@@ -100,9 +100,13 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
           }
         },
         isBusy: () => member.pending.size > 0,
-        hasOwnProcess: () => !shared && state.links.running() !== undefined,
         leave: () => leave(member, state),
       };
+    },
+    mayGiveWayFrom() {
+      const [first] = state.members;
+      if (!first) return 0;
+      return shared ? undefined : first.client.mayGiveWayFrom?.();
     },
     get size() {
       return state.members.size;

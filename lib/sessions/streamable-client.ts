@@ -27,8 +27,8 @@ export interface StreamableClient {
    * @returns undefined where the stream cannot be resumed any more
    */
   listen(connection: StreamConnection, lastEventId: string | undefined): Promise<Response | undefined>;
-  /** Whether nothing is in flight, and nobody listens. */
-  isIdle(): boolean;
+  /** As of {@link SessionClient}. It needs no `this`. */
+  readonly mayGiveWayFrom: () => number | undefined;
   /** Whether the session is over. */
   isOver(): boolean;
   /** Ends the session. Repeated calls count once. */
@@ -42,6 +42,8 @@ export type StreamConnection = Omit<Connection, "after" | "lossy">;
 export interface Collected extends Pick<Collector, "replies"> {
   /** Nobody waits for them any more. */
   readonly cancel: () => void;
+  /** Whether every request has its answer. */
+  readonly isAnswered: () => boolean;
 }
 
 export interface StreamableClientOptions {
@@ -52,8 +54,6 @@ export interface StreamableClientOptions {
   readonly idleMs: number;
   /** The same for a client that was listening and was cut off, and has nothing to come back for. */
   readonly resumeMs: number;
-  /** Says that the process of an idle session may end, if another needs its place. Returns how to take that back. */
-  readonly offer: (giveWay: () => void) => () => void;
   /** Fires when sessions are to end as soon as they have nothing in flight. */
   readonly drain: AbortSignal;
   readonly onClose: () => void;
@@ -73,8 +73,9 @@ interface State extends StreamableClientOptions {
   /** Whether the client was heard last when its stream was cut. */
   isCut: boolean;
   isOver: boolean;
-  /** Takes back that the session is idle. */
-  wake: () => void;
+  idleTimer: NodeJS.Timeout | undefined;
+  /** On the clock of `performance.now()`. */
+  idleSince: number | undefined;
   readonly onDrain: () => void;
 }
 
@@ -91,6 +92,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     membership: options.join({
       deliver: (text, about) => deliver(text, about, state),
       settle: (request, text) => settle(request, text, state),
+      mayGiveWayFrom: () => mayGiveWayFrom(state),
       end: () => close(state),
     }),
     sinks: new Map(),
@@ -98,7 +100,8 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     posts: 0,
     isCut: false,
     isOver: false,
-    wake: () => undefined,
+    idleTimer: undefined,
+    idleSince: undefined,
     onDrain: () => rest(state),
   };
   state.outlets.set(STANDALONE, state.standalone);
@@ -108,7 +111,7 @@ export function createStreamableClient(options: StreamableClientOptions): Stream
     stream: async (messages, connection) => stream(messages, connection, state),
     take: (messages) => receive(messages, undefined, state),
     listen: async (connection, lastEventId) => listen(connection, lastEventId, state),
-    isIdle: () => isIdle(state),
+    mayGiveWayFrom: () => mayGiveWayFrom(state),
     isOver: () => state.isOver,
     close: () => close(state),
   };
@@ -128,7 +131,7 @@ function collect(messages: readonly Message[], streams: boolean, state: State): 
   const cancel = (): void => state.membership.cancel(requests);
   const sink = collector(requests, streams, cancel);
   receive(messages, sink, state);
-  return { replies: sink.replies, cancel };
+  return { replies: sink.replies, cancel, isAnswered: () => sink.waiting.size === 0 };
 }
 
 async function stream(
@@ -176,7 +179,7 @@ async function listen(
   state: State,
 ): Promise<Response | undefined> {
   const { id, after } = lastEventId === undefined ? { id: STANDALONE } : placeOf(lastEventId);
-  state.wake();
+  wake(state);
   // What was for all, and too long ago, is no reason to hear nothing from now on.
   const lossy = id === STANDALONE;
   try {
@@ -216,17 +219,25 @@ function lose(cut: boolean, state: State): void {
 
 /** With nothing in flight and nobody listening, the time of the session runs. */
 function rest(state: State): void {
-  state.wake();
+  wake(state);
   if (state.isOver || state.membership.isBusy()) return;
   if (state.drain.aborted) return close(state);
   if (!isIdle(state)) return;
-  const timer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state).unref();
-  const mayGiveWay = state.membership.hasOwnProcess() && !isAwaited(state);
-  const withdraw = mayGiveWay ? state.offer(() => close(state)) : () => undefined;
-  state.wake = () => {
-    clearTimeout(timer);
-    withdraw();
-  };
+  state.idleSince = performance.now();
+  state.idleTimer = setTimeout(close, Math.min(patience(state), MAX_TIMER_MS), state).unref();
+}
+
+function wake(state: State): void {
+  clearTimeout(state.idleTimer);
+  state.idleSince = undefined;
+}
+
+/** The part of its idle time after which a session gives way to another: its client may only be thinking before. */
+const RIPE_AFTER = 0.1;
+
+function mayGiveWayFrom(state: State): number | undefined {
+  const { idleSince, idleMs } = state;
+  return idleSince === undefined || isAwaited(state) ? undefined : idleSince + idleMs * RIPE_AFTER;
 }
 
 function isIdle({ membership, outlets }: State): boolean {
@@ -249,7 +260,7 @@ function isAwaited({ outlets, standalone }: State): boolean {
 function close(state: State): void {
   if (state.isOver) return;
   state.isOver = true;
-  state.wake();
+  wake(state);
   state.drain.removeEventListener("abort", state.onDrain);
   state.membership.leave();
   for (const outlet of state.outlets.values()) outlet.close();

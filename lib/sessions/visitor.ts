@@ -31,5 +31,5 @@ export function collectAlone(
   });
   for (const message of messages) membership.receive(message);
   if (sink.waiting.size === 0) leave();
-  return { replies: sink.replies, cancel: leave };
+  return { replies: sink.replies, cancel: leave, isAnswered: () => sink.waiting.size === 0 };
 }
