@@ -4,7 +4,8 @@ import { salientText } from "../eras/request-down.ts";
 import { MayflyError } from "../errors.ts";
 import { paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { isObjectText, memberText } from "../rawjson.ts";
+import { shortened } from "../logger.ts";
+import { isObjectText, memberText, members } from "../rawjson.ts";
 import { sha256 } from "../digest.ts";
 import type { Question } from "./questions.ts";
 import { SEALED_PREFIX } from "./seal.ts";
@@ -104,21 +105,29 @@ function answersTo({ open }: State, request: Message<RequestValue>): [string, st
 
 /** @throws INPUT_RESPONSE_NOT_VALID if one of the answers of a retry is none */
 export function checkInputResponses(request: Message<RequestValue>): void {
-  const answerTo = inputResponsesOf(request);
-  const responses = request.value.params?.["inputResponses"] ?? {};
-  for (const key of Object.keys(responses)) answerTo(key);
+  for (const [key, answer] of responsesIn(request)) checkResponse(key, answer);
 }
 
 /**
  * The answers that a retry brings, by key.
  * @throws INPUT_RESPONSE_NOT_VALID
  */
-export function inputResponsesOf({ text }: Message<RequestValue>): (key: string) => string | undefined {
+export function inputResponsesOf(request: Message<RequestValue>): (key: string) => string | undefined {
+  const responses = responsesIn(request);
+  return (key) => {
+    const answer = responses.get(key);
+    return answer === undefined ? undefined : checkResponse(key, answer);
+  };
+}
+
+/** Read once for all: to look for each of very many among all the others would hold up everybody. */
+function responsesIn({ text }: Message<RequestValue>): ReadonlyMap<string, string> {
   const responses = memberText(paramsText(text), "inputResponses") ?? "{}";
   if (!isObjectText(responses)) throw new MayflyError("INPUT_RESPONSE_NOT_VALID", { values: { key: "all" } });
-  return (key) => {
-    const answer = memberText(responses, key);
-    if (answer === undefined || isObjectText(answer)) return answer;
-    throw new MayflyError("INPUT_RESPONSE_NOT_VALID", { values: { key } });
-  };
+  return new Map(members(responses).map(({ key, start, end }) => [key, responses.slice(start, end)]));
+}
+
+function checkResponse(key: string, answer: string): string {
+  if (isObjectText(answer)) return answer;
+  throw new MayflyError("INPUT_RESPONSE_NOT_VALID", { values: { key: shortened(key) } });
 }

@@ -8,9 +8,10 @@ import type { ErrorCode } from "../../lib/errors.ts";
 import type { Message, RequestValue } from "../../lib/jsonrpc.ts";
 import { questionOf } from "../../lib/input/questions.ts";
 import type { Question } from "../../lib/input/questions.ts";
-import { bindingOf, createRerun, inputResponsesOf } from "../../lib/input/rerun.ts";
+import { bindingOf, checkInputResponses, createRerun, inputResponsesOf } from "../../lib/input/rerun.ts";
 import type { Rerun } from "../../lib/input/rerun.ts";
 import { createSeal } from "../../lib/input/seal.ts";
+import { effortOf } from "../support/effort.ts";
 import { always } from "../support/texts.ts";
 
 const SEAL = createSeal(["the secret"]);
@@ -312,4 +313,12 @@ describe("a state belongs", () => {
     ];
     assert.equal(new Set(all).size, all.length);
   });
+});
+
+test("very many answers are checked in a time that grows with their number", async () => {
+  const many = (count: number): string =>
+    `{${Array.from({ length: count }, (_, index) => `"${index}":{}`).join()}}`;
+  const retry = request({ responses: many(50_000) });
+  const effort = await effortOf(() => checkInputResponses(retry));
+  assert.ok(effort < 2000, `${effort} ms of the processor`);
 });
