@@ -29,6 +29,7 @@ const LAYERS = [
     "lib/request/hidden-tools.ts",
     "lib/request/legacy.ts",
     "lib/request/modern.ts",
+    "lib/request/routed-by.ts",
     "lib/request/session-token.ts",
     "lib/response.ts",
     "lib/methods.ts",

@@ -20,6 +20,7 @@ import {
   members,
 } from "../rawjson.ts";
 import { isModernVersion, isServedModernVersion } from "../revisions.ts";
+import { routedBy } from "./routed-by.ts";
 import { ownSession } from "./session-token.ts";
 
 /** What a POST asks for. With neither requests nor answers it asks for nothing: 202. */
@@ -85,7 +86,7 @@ export function messagesIn(text: string): Posted {
 /** Elements of a batch. A larger one keeps a process longer than one request may. */
 const MAX_BATCH = 100;
 
-/** Objects and arrays in a body. Parsed, each takes twenty times its room, for as long as the request runs. */
+/** Objects and arrays in a body. Parsed, each takes twenty times its room. */
 const MAX_NESTED = 100_000;
 
 function tooManyNested(): MayflyError {
@@ -137,7 +138,7 @@ function parse(text: string): unknown {
 
 function toMessage(text: string, value: unknown): Message {
   const detail = flawOf(value) ?? flawOfMembers(text);
-  if (detail === undefined) return { text, value: value as MessageValue };
+  if (detail === undefined) return { text, value: routedBy(value as MessageValue) };
   throw new MayflyError("NOT_A_MESSAGE", { values: { detail }, id: readableId(value, text) });
 }
 

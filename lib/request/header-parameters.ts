@@ -1,5 +1,5 @@
 import { HOLDS_DATA, HOLDS_NAMED } from "../eras/json-schema.ts";
-import { isObject } from "../jsonrpc.ts";
+import { isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText, members } from "../rawjson.ts";
 import { headerValue, mismatch } from "./headers.ts";
@@ -103,12 +103,12 @@ function argument(path: Place["path"], name: string, value: unknown): Place {
 export function checkToolHeaders(
   headers: Headers,
   parameters: readonly HeaderParameter[],
-  { text, value }: Message<RequestValue>,
+  { text }: Message<RequestValue>,
 ): void {
   if (parameters.length === 0) return;
-  const params = memberText(text, "params");
-  refuseRepeated(parameters, isObjectText(params) ? memberText(params, "arguments") : undefined);
-  checkParameterHeaders(headers, parameters, value.params?.["arguments"]);
+  const args = memberText(paramsText(text), "arguments");
+  refuseRepeated(parameters, args);
+  checkParameterHeaders(headers, parameters, args === undefined ? undefined : JSON.parse(args));
 }
 
 /** Whether a request has headers that only the tool's schema can explain. */

@@ -1,13 +1,13 @@
 import { REQUIRED, envelopeOf } from "../eras/envelope.ts";
 import type { Envelope } from "../eras/envelope.ts";
-import { LISTEN } from "../eras/names.ts";
+import { LISTEN, META } from "../eras/names.ts";
 import { MayflyError } from "../errors.ts";
 import { headerValue, mismatch, nameOf, trimmed, versionOf } from "./headers.ts";
 import { handshakeOfEnvelope } from "../exchange/initialize.ts";
 import { idOf, isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
-import { isDeeperThan, memberText } from "../rawjson.ts";
+import { isDeeperThan, isObjectText, memberText } from "../rawjson.ts";
 import type { Incoming } from "./classify.ts";
 import { MODERN_VERSIONS, isLegacyVersion, isServedModernVersion } from "../revisions.ts";
 
@@ -58,9 +58,14 @@ function checkedEnvelope({ text, value }: Message<RequestValue>): Envelope {
 
 /** Levels of `_meta`: what is said about the client is written again for servers of the older revisions. */
 const MAX_META_DEPTH = 200;
+/** Characters of what is said about the client, which is kept parsed as long as the request runs. Icons have room in it. */
+const MAX_SAID = 64 * 1024;
 
 function flawIn(text: string): string | undefined {
   const meta = memberText(paramsText(text), "_meta") ?? "{}";
+  if (!isObjectText(meta)) return undefined;
+  const said = [META.clientInfo, META.clientCapabilities].map((key) => memberText(meta, key) ?? "").join("");
+  if (said.length > MAX_SAID) return `it says more than ${MAX_SAID} characters about the client`;
   return isDeeperThan(meta, MAX_META_DEPTH) ? "it is nested too deeply" : undefined;
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { messagesIn } from "../../lib/request/classify.ts";
 import { refusalOf, watchedHandler } from "../support/unstarted.ts";
 import type { Watched } from "../support/unstarted.ts";
 import { call, initialize, notification, post, request } from "../support/rpc.ts";
@@ -571,4 +572,18 @@ test("a body of more objects than there is room for is refused before it is read
   assert.match(error.message, /holds more than 100000 objects and arrays/);
   assert.deepEqual(handler.started(), NOTHING);
   assert.equal((await send(100_000)).status, 200);
+});
+
+test("of a request nothing is kept parsed that it is not routed by", () => {
+  const huge = { one: { two: [3] } };
+  const version = { [VERSION_KEY]: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": huge };
+  const kept = (params: Readonly<Record<string, unknown>>, method = "tools/call"): unknown =>
+    messagesIn(JSON.stringify({ ...request(method, params), huge })).messages.map(({ value }) => value);
+  const routed = (params: object, method = "tools/call"): unknown => [{ id: 1, method, params }];
+  const params = { name: "n", arguments: huge, huge, _meta: { progressToken: 7, huge } };
+  assert.deepEqual(kept(params), routed({ name: "n", _meta: { progressToken: 7 } }));
+  assert.deepEqual(kept({ name: huge }), routed({ name: {} }));
+  assert.deepEqual(kept({ _meta: version, huge }), routed({ _meta: version }));
+  const initialize = { protocolVersion: "2025-11-25", capabilities: huge, clientInfo: huge };
+  assert.deepEqual(kept({ ...initialize, huge }, "initialize"), routed(initialize, "initialize"));
 });

@@ -41,6 +41,10 @@ function classified(post: Post): Incoming {
   return classify(messagesIn(post.text ?? JSON.stringify(body)), sent, rules);
 }
 
+function infoOf(characters: number): object {
+  return { name: "a".repeat(characters), version: "1" };
+}
+
 /** The wire form of each code. Source: 2026-07-28/basic, Error Codes; basic/transports/streamable-http. */
 const WIRE: Partial<Record<ErrorCode, readonly [status: number, rpcCode: number]>> = {
   INVALID_ENVELOPE: [400, -32_602],
@@ -233,6 +237,14 @@ describe("an envelope is refused", () => {
   test("with more members than anybody writes", () => {
     const many = Array.from({ length: 1000 }, (_, at) => `"m${at}":0`).join();
     refused({ text: text(`{"_meta":{${pv},${cc},${many}}}`) }, "NOT_A_MESSAGE", /more than 1000 members/);
+  });
+
+  test("that says more about the client than is kept", () => {
+    const said = (characters: number): Post => ({
+      meta: { ...META, ["io.modelcontextprotocol/clientInfo"]: infoOf(characters) },
+    });
+    refused(said(65_536), "INVALID_ENVELOPE", /says more than 65536 characters about the client/);
+    assert.equal(classified(said(65_000)).id, "7");
   });
 
   test("that is nested 201 levels deep, and no sooner", () => {
