@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
 import { call, initialize, post } from "../support/rpc.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
@@ -111,4 +112,39 @@ test("a shared process whose clients have all left gives way at once", async (t)
   shared.close();
   await letsIn(served);
   assert.equal(await isOver(own), false);
+});
+
+test("a process whose start nobody waits for any more can give its place away", async (t) => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) };
+  const served = await serveSessions(t, "remembers", { ...FEW, ...SOON, maxProcesses: 2, logger });
+  const client = await connectStreamable(t, served.url);
+  process.kill(served.pids()[0] ?? 0, "SIGKILL");
+  await until(() => warnings.length > 0, { withinMs: WAIT_MS, label: "the process has ended" });
+  const starts = served.starts();
+  const leaving = new AbortController();
+  const headers = { "mcp-session-id": client.id, accept: "application/json" };
+  const asked = fetch(`${served.url}/mcp`, { ...post(call("count"), headers), signal: leaving.signal });
+  await until(() => served.starts() > starts, { withinMs: WAIT_MS, label: "another process starts" });
+  leaving.abort();
+  await assert.rejects(asked);
+  await letsIn(served);
+  assert.equal(await isOver(client), true);
+});
+
+test("a session whose process has ended does not give way, as it has no place", async (t) => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) };
+  const served = await serveSessions(t, "remembers", { ...FEW, ...SOON, logger });
+  const first = await connectStreamable(t, served.url);
+  const [pid = 0] = served.pids();
+  const second = await connectStreamable(t, served.url);
+  const startedAt = performance.now();
+  const areOld = (): boolean => performance.now() > startedAt + SOON.sessionIdleMs / 10;
+  await until(areOld, { withinMs: WAIT_MS, label: "both may give way" });
+  process.kill(pid, "SIGKILL");
+  await until(() => warnings.length > 0, { withinMs: WAIT_MS, label: "the first process has ended" });
+  await until(async () => (await statusOfAnother(served)) === 200, { withinMs: WAIT_MS, label: "another" });
+  await letsIn(served);
+  assert.deepEqual([await isOver(second), await isOver(first)], [true, false]);
 });

@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import type { SessionInfo } from "../../lib/index.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
+import { waitUntilGone } from "../support/processes.ts";
 import { call, initialize, notification, post, request } from "../support/rpc.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
@@ -185,6 +186,22 @@ describe("onConnect and onClose", () => {
     client.close();
     assert.equal(textOf(await (await connectSse(t, url)).call("count")), "2");
   });
+});
+
+test("a listener may end what it is told about", async (t) => {
+  const [came, left]: [SessionInfo[], SessionInfo[]] = [[], []];
+  const { url, server, token } = await serveSessions(t, "remembers", {
+    onConnect: (session) => {
+      came.push(session);
+      server.handler.drain();
+    },
+    onClose: (session) => left.push(session),
+  });
+  const response = await within(fetch(`${url}/sse`), WAIT_MS, "the stream");
+  assert.equal(response.status, 200);
+  assert.match(await within(response.text(), WAIT_MS, "the end of the stream"), /^event: endpoint/);
+  assert.deepEqual([came.length, left], [1, came]);
+  await waitUntilGone(token);
 });
 
 test("listeners that reject later are logged, and change nothing", async (t) => {

@@ -332,6 +332,21 @@ describe("sessions that share a process", () => {
     assert.deepEqual(events.match(/notifications\/[a-z_/]+/g), ["notifications/message"]);
   });
 
+  test("cancel what is left of a batch when its client goes, also after the first answer", async (t) => {
+    const { url, received } = await serveSessions(t, "remembers", { sessions: "shared" });
+    const leaving = new AbortController();
+    const batch = [call("count", {}, { id: 1 }), call("hold", { key: "k" }, { id: 2 })];
+    const headers = { "mcp-protocol-version": "2025-03-26", accept: "application/json" };
+    const asked = fetch(`${url}/mcp`, { ...post(batch, headers), signal: leaving.signal });
+    const other = await connectStreamable(t, url);
+    // It comes behind both.
+    assert.equal(textOf(await other.call("count")), "2");
+    leaving.abort();
+    await assert.rejects(asked);
+    const isCancelled = (): boolean => received.some(({ method }) => method === "notifications/cancelled");
+    await until(isCancelled, { withinMs: WAIT_MS, label: "the server hears of it" });
+  });
+
   test("take no variables from a URL", async (t) => {
     const { url, pids } = await serveSessions(t, "environment", {
       sessions: "shared",
