@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 
+import { isObject } from "../jsonrpc.ts";
 import { splitCommandLine } from "./command-line.ts";
 import { ConfigurationError } from "./error.ts";
 import { expand } from "./expand.ts";
@@ -53,6 +54,10 @@ export function parseMcpServerConfig(text: string, variables: Variables): McpCon
 }
 
 function parseServers(value: unknown, source: string, variables: Variables): McpConfig {
+  const { mcpServers, servers: ofVsCode } = Object(value) as Record<string, unknown>;
+  if (mcpServers === undefined && isObject(ofVsCode)) {
+    throw new ConfigurationError(`${source}: mcpServers: missing (VS Code calls it "servers": rename it)`);
+  }
   const file = check(FILE, value, { file: source });
   const servers = Object.entries(file.mcpServers)
     .filter(([, entry]) => isServed(entry))
@@ -74,10 +79,13 @@ function nothingServed(entries: Readonly<Record<string, unknown>>): string {
   return names === "" ? "there is no server" : `no stdio server is enabled (disabled or remote: ${names})`;
 }
 
-/** Entries with a `url` are remote servers, which other tools keep in the same file. */
+/** By which other tools know a remote server, which they keep in the same file. */
+const REMOTE = ["url", "serverUrl", "httpUrl"];
+
 function isServed(entry: unknown): boolean {
-  const { url, command } = Object(entry) as Record<string, unknown>;
-  return isEnabled(entry) && (url === undefined || command !== undefined);
+  const members = Object(entry) as Record<string, unknown>;
+  const isRemote = members["command"] === undefined && REMOTE.some((name) => members[name] !== undefined);
+  return isEnabled(entry) && !isRemote;
 }
 
 function parseServer(name: string, entry: unknown, file: string, variables: Variables): ServerConfig {

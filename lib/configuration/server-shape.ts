@@ -59,6 +59,11 @@ export const NOT_YET = {
   envFrom: "is not supported by this version",
   headerToEnv:
     "is not supported by this version: with allowEnv a request sets variables by parameters of its URL",
+  envFile: 'is not read: put the variables into "env"',
+  disabledTools: 'is of another program: write "tools": { "deny": [...] }',
+  excludeTools: 'is of another program: write "tools": { "deny": [...] }',
+  enabledTools: 'is of another program: write "tools": { "allow": [...] }',
+  includeTools: 'is of another program: write "tools": { "allow": [...] }',
 };
 
 /** A server as the library takes it. */
@@ -70,7 +75,7 @@ export const SERVER = shape(MEMBERS, {
 /** A server in a file that other tools read too. */
 export const SERVER_IN_FILE = shape(
   { ...MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
-  { open: true, refused: NOT_YET },
+  { open: true, refused: { ...NOT_YET, cmd: 'is called "command"' } },
 );
 
 /** What a server may be called: it stands in paths. */

@@ -65,7 +65,6 @@ describe("mcp.json", () => {
           timeout: 60,
           description: "",
           alwaysAllow: [],
-          envFile: "",
         },
       },
     };
@@ -77,6 +76,8 @@ describe("mcp.json", () => {
       off: { command: 7, disabled: true },
       alsoOff: { enabled: false, comand: "x" },
       remote: { url: "https://example.com/mcp", headers: { Authorization: "${NOT_SET}" } },
+      windsurf: { serverUrl: "https://example.com/mcp" },
+      gemini: { httpUrl: "https://example.com/mcp" },
       on: { command: "x" },
     };
     assert.deepEqual(Object.keys(parse({ mcpServers }).mcpServers), ["on"]);
@@ -87,6 +88,10 @@ describe("a variable", () => {
   const variables = { A: "1", EMPTY: "", REFERENCE: "${A}", DOLLAR: "$&" };
   const rows: readonly (readonly [text: string, value: string])[] = [
     ["${A}", "1"],
+    ["${env:A}", "1"],
+    ["${env:B:-2}", "2"],
+    ["${constructor:-2}", "2"],
+    ["${other:A}", "${other:A}"],
     ["x${A}y${A}", "x1y1"],
     ["${A:-2}", "1"],
     ["${B:-2}", "2"],
@@ -211,6 +216,31 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [
       { ...server({}), headerToEnv: {} },
       'mcp.json: "headerToEnv" is not supported by this version: with allowEnv a request sets variables by parameters of its URL',
+    ],
+    [
+      server({ env: { K: "a ${input:key}" } }),
+      "mcp.json: mcpServers.a.env.K: only an editor knows ${input:key}: use ${VAR}",
+    ],
+    [
+      server({ env: { K: "${constructor}" } }),
+      "mcp.json: mcpServers.a.env.K: the environment variable constructor is not set",
+    ],
+    [
+      server({ envFile: ".env" }),
+      'mcp.json: mcpServers.a: "envFile" is not read: put the variables into "env"',
+    ],
+    ...["disabledTools", "excludeTools"].map((key) => {
+      const message = `mcp.json: mcpServers.a: "${key}" is of another program: write "tools": { "deny": [...] }`;
+      return [server({ [key]: ["x"] }), message] as const;
+    }),
+    ...["enabledTools", "includeTools"].map((key) => {
+      const message = `mcp.json: mcpServers.a: "${key}" is of another program: write "tools": { "allow": [...] }`;
+      return [server({ [key]: ["x"] }), message] as const;
+    }),
+    [{ mcpServers: { a: { cmd: "x" } } }, 'mcp.json: mcpServers.a: "cmd" is called "command"'],
+    [
+      { servers: { a: { command: "x" } }, inputs: [] },
+      'mcp.json: mcpServers: missing (VS Code calls it "servers": rename it)',
     ],
     [server({ allowEnv: [1] }), "mcp.json: mcpServers.a.allowEnv[0]: expected string, found number"],
     [server({ allowEnv: "*" }), "mcp.json: mcpServers.a.allowEnv: expected array, found string"],
