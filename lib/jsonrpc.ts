@@ -78,20 +78,27 @@ export class TooManyValues extends Error {
   override readonly name = "TooManyValues";
 }
 
+/** What a line from a server holds. */
+export interface Content {
+  readonly messages: readonly Message[];
+  /** Of each object that is no message. */
+  readonly flaws: readonly string[];
+}
+
 /**
- * The messages of one line from a server; arrays are flattened (2025-03-26/basic, Batching). Undefined: not JSON, or
- * more of them in one line than any server sends.
+ * The messages of one line from a server; arrays are flattened (2025-03-26/basic, Batching). More of them in one line
+ * than any server sends are not read. Undefined: neither an object nor an array.
  * @throws TooManyValues
  */
-export function messagesOf(line: string): { messages: Message[]; strays: number } | undefined {
-  if (isLongerThan(line, MAX_PARTS)) return undefined;
+export function messagesOf(line: string): Content | undefined {
+  if (isLongerThan(line, MAX_PARTS)) return { messages: [], flaws: [`it has more than ${MAX_PARTS} parts`] };
   if (holdsMoreThan(line, MAX_NESTED)) throw new TooManyValues();
   const parsed = parse(line);
-  if (parsed === undefined) return undefined;
+  if (!isObject(parsed) && !Array.isArray(parsed)) return undefined;
   const texts = Array.isArray(parsed) ? elements(line) : [line.trim()];
   const values: unknown[] = Array.isArray(parsed) ? parsed : [parsed];
   const messages = values.flatMap((value, index) => toMessage(texts[index] ?? "", value));
-  return { messages, strays: values.length - messages.length };
+  return { messages, flaws: values.flatMap((value) => flawOf(value) ?? []) };
 }
 
 function toMessage(text: string, value: unknown): Message[] {

@@ -52,6 +52,7 @@ const LAYERS = [
   [
     "lib/exchange/conversation.ts",
     "lib/exchange/names.ts",
+    "lib/exchange/strays.ts",
     "lib/input/held-processes.ts",
     "lib/input/relays.ts",
     "lib/input/rerun.ts",

@@ -67,35 +67,43 @@ test("requests, notifications and responses are told apart", () => {
 describe("a line of a server", () => {
   test("gives one message, with the text as it was written", () => {
     const line = ' {"jsonrpc":"2.0", "id":9007199254740993, "result":{"n":1.0}}\r';
-    const { messages, strays } = messagesOf(line) ?? {};
+    const { messages, flaws } = messagesOf(line) ?? {};
     assert.deepEqual(
       messages?.map(({ text }) => text),
       ['{"jsonrpc":"2.0", "id":9007199254740993, "result":{"n":1.0}}'],
     );
-    assert.equal(strays, 0);
+    assert.deepEqual(flaws, []);
   });
 
-  test("gives the messages of an array, and counts what is none", () => {
+  test("gives the messages of an array, and what is wrong with the rest", () => {
     const first = '{"jsonrpc":"2.0","method":"a","params":{"x":"],["}}';
     const second = '{"jsonrpc":"2.0", "id":1.0, "result":{}}';
-    const { messages, strays } = messagesOf(
+    const { messages, flaws } = messagesOf(
       `[${first} , 7,${second},{"jsonrpc":"2.0","id":null,"error":{}}]`,
     )!;
     assert.deepEqual(
       messages.map(({ text }) => text),
       [first, second],
     );
-    assert.equal(strays, 2);
+    assert.deepEqual(flaws, ["it is not an object", "its id is neither a string nor an integer"]);
   });
 
-  for (const line of ["null", "7", '"text"', "[7]", "{}", '{"jsonrpc":"2.0","id":null,"error":{}}']) {
-    test(`gives none for ${line}`, () => assert.deepEqual(messagesOf(line), { messages: [], strays: 1 }));
+  const flawed: readonly (readonly [line: string, flaw: string])[] = [
+    ["[7]", "it is not an object"],
+    ["{}", 'its jsonrpc member is not "2.0"'],
+    ['{"jsonrpc":"2.0","id":null,"error":{}}', "its id is neither a string nor an integer"],
+  ];
+  for (const [line, flaw] of flawed) {
+    test(`gives none for ${line}`, () => assert.deepEqual(messagesOf(line), { messages: [], flaws: [flaw] }));
   }
 
-  for (const line of ["", " ", "Listening on stdio", "{", "\uFEFF{}", "NaN"]) {
-    test(`is not JSON: ${JSON.stringify(line)}`, () => assert.equal(messagesOf(line), undefined));
+  for (const line of ["", " ", "Listening on stdio", "{", "\uFEFF{}", "NaN", "null", "7", '"text"']) {
+    test(`is neither an object nor an array: ${JSON.stringify(line)}`, () =>
+      assert.equal(messagesOf(line), undefined));
   }
 });
+
+const TOO_LONG = { messages: [], flaws: ["it has more than 1000 parts"] };
 
 test("a batch of a server may have a thousand messages, and one with more is not read", () => {
   const batch = (length: number): string => {
@@ -103,7 +111,7 @@ test("a batch of a server may have a thousand messages, and one with more is not
     return `[${Array.from({ length }, () => message).join(",")}]`;
   };
   assert.equal(messagesOf(batch(1000))?.messages.length, 1000);
-  assert.equal(messagesOf(batch(1001)), undefined);
+  assert.deepEqual(messagesOf(batch(1001)), TOO_LONG);
 });
 
 describe("a line that would take many times its room in memory is not read", () => {
@@ -111,7 +119,7 @@ describe("a line that would take many times its room in memory is not read", () 
 
   test("because its message has too many members", () => {
     assert.equal(messagesOf(message(',"b":1'.repeat(998)))?.messages.length, 1);
-    assert.equal(messagesOf(message(',"b":1'.repeat(999))), undefined);
+    assert.deepEqual(messagesOf(message(',"b":1'.repeat(999))), TOO_LONG);
   });
 
   for (const nested of ["{}", "[]"]) {

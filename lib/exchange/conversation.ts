@@ -9,8 +9,8 @@ import type { OwnProcess } from "../processes.ts";
 import { settlesWithin } from "../promises.ts";
 import { memberText } from "../rawjson.ts";
 import { earlyEnd } from "../reasons.ts";
-import { maskedStart } from "../secrets.ts";
 import type { Server } from "../servers.ts";
+import { strayReporter } from "./strays.ts";
 
 /** What answers a request of our own, and its text. */
 export type Answer = ResponseValue & { readonly text: string };
@@ -95,34 +95,13 @@ async function* readMessages(
 ): AsyncGenerator<Message, void, void> {
   const tell = strayReporter(server, logger);
   for await (const line of lines) {
-    const { messages, strays } = messagesOf(line) ?? { messages: [], strays: line.trim() === "" ? 0 : 1 };
-    if (strays > 0) tell(line);
-    for (const message of messages) {
+    const content = messagesOf(line);
+    tell(line, content);
+    for (const message of content?.messages ?? []) {
       onMessage("out", message.text);
       yield message;
     }
   }
-}
-
-/** Characters of a line in the log: enough to find in the program what printed it. */
-const MAX_STRAY = 200;
-
-/** The first line shows its operator that the program prints where only messages belong; more of them are noise. */
-function strayReporter({ name, secrets }: Server, logger: Logger): (line: string) => void {
-  let isTold = false;
-  return (text) => {
-    if (isTold) {
-      logger.debug({ server: name, characters: text.length }, "Another line that is not JSON-RPC");
-      return;
-    }
-    isTold = true;
-    const shown = maskedStart(text.trimEnd(), secrets, MAX_STRAY);
-    const line = text.length > MAX_STRAY ? `${shown}… (${text.length} characters)` : shown;
-    logger.warn(
-      { server: name, line },
-      "The server wrote a line to stdout that is not JSON-RPC: it is left out",
-    );
-  };
 }
 
 /** Messages, and characters of them all, that may wait until somebody asks for them. */
