@@ -120,8 +120,9 @@ export interface CorsOptions {
 }
 
 /**
- * Decides who calls: undefined is 401; what it throws, and to take longer than 10 seconds, 500. It is asked before the body is read, for every request
- * but OPTIONS and `/health`.
+ * Decides who calls: undefined is 401; what it throws, and to take longer than 10 seconds, 500. It is asked before the
+ * body is read, for every request but OPTIONS, `/health` without `?deep=1`, and POSTs to `/messages`, whose client was
+ * let in when its stream was opened.
  */
 export type Authenticate = (
   request: AuthenticateRequest,
