@@ -379,7 +379,7 @@ export const ERRORS = {
   TOO_MUCH_TALK: {
     status: 200,
     rpc: INTERNAL_ERROR,
-    message: 'The server "{server}" sent more than {limit} other messages in place of an answer',
+    message: 'The server "{server}" sent other messages in place of an answer: more than {limit}',
     reason: "protocol",
   },
   SERVER_ASKED: {

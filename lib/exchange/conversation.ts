@@ -111,8 +111,10 @@ const MAX_KEPT_TEXT = 16 * 1024 ** 2;
 /** @throws TOO_MUCH_TALK for a server that talks on instead of answering */
 function keepFor(message: Message, kept: Message[], { name }: Server): void {
   const characters = kept.reduce((sum, { text }) => sum + text.length, message.text.length);
-  if (kept.length >= MAX_KEPT || characters > MAX_KEPT_TEXT) {
-    throw new MayflyError("TOO_MUCH_TALK", { values: { server: name, limit: MAX_KEPT } });
+  const isLong = characters > MAX_KEPT_TEXT;
+  if (isLong || kept.length >= MAX_KEPT) {
+    const limit = isLong ? `${MAX_KEPT_TEXT} characters` : MAX_KEPT;
+    throw new MayflyError("TOO_MUCH_TALK", { values: { server: name, limit } });
   }
   kept.push(message);
 }

@@ -160,9 +160,18 @@ test("a modern server that sends a request breaks its protocol, and the client i
 
 test("a server that talks instead of answering is stopped, and its talk not gathered", async (t) => {
   const headers = { "mcp-param-region": "eu" };
-  const { error } = await observe(t, "talks-instead").ask(modernCall("any", {}, { headers }));
-  assert.equal(error?.data?.["reason"], "protocol");
-  assert.match(error.message, /more than 1000 other messages/);
+  const rows = [
+    [[], "1000"],
+    [["--times=100000"], "16777216 characters"],
+  ] as const;
+  for (const [args, limit] of rows) {
+    const { error } = await observe(t, "talks-instead", { args }).ask(modernCall("any", {}, { headers }));
+    assert.equal(error?.data?.["reason"], "protocol");
+    assert.ok(
+      error.message.endsWith(`sent other messages in place of an answer: more than ${limit}`),
+      error.message,
+    );
+  }
 });
 
 test("a modern client reads every type of result of a modern server", async (t) => {
