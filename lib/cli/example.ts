@@ -23,14 +23,15 @@ export interface Access {
 /**
  * A `curl` line that works when pasted: a call of a tool that needs nothing but text, else a list of tools.
  * Asks the server for its tools, and so finds out at the start whether it runs, and why it does not.
+ * @returns neither line nor failure where Mayfly is told to stop meanwhile
  */
 export async function exampleCall(
   server: Answering,
   path: string,
   access: Access = {},
-): Promise<{ readonly line: string } | { readonly failure: string }> {
+): Promise<{ readonly line?: string; readonly failure?: string }> {
   const answer = await listTools(server, path, access);
-  if ("failure" in answer) return answer;
+  if (!("tools" in answer)) return answer;
   const candidates = answer.tools.filter((candidate) => exampleArguments(candidate) !== undefined);
   const tool =
     candidates.find(({ inputSchema }) => isObject(inputSchema) && inputSchema["required"]) ?? candidates[0];
@@ -45,45 +46,57 @@ export async function exampleCall(
 /**
  * A `curl` line that shows the stream of HTTP+SSE, of which one line cannot make a call. Starts every server once, and
  * so finds out at the start whether they run.
- * @returns no line if one of them does not, and why
+ * @returns no line if one of them does not, and why; neither where Mayfly is told to stop meanwhile
  */
 export async function exampleStream(
   server: Answering,
   path: string,
   access: Access = {},
 ): Promise<{ readonly line?: string; readonly failures: readonly string[] }> {
-  const failures = await failuresOf(server, access);
-  if (failures.length > 0) return { failures };
+  const failed = await failuresOf(server, access);
+  const failures = failed.flatMap((one) => (isStop(one) ? [] : (one.message ?? [])));
+  if (failed.length > 0) return { failures };
   const line = ["curl -sSN", ...target(server, path, access), ...authorization(access)].join(" ");
   return { line, failures };
 }
 
+interface Failure {
+  readonly message?: string;
+  readonly data?: { readonly reason?: unknown };
+}
+
+/** Who ends Mayfly meanwhile wants no news. */
+function isStop({ data }: Failure): boolean {
+  return data?.reason === "shutdown";
+}
+
 interface Health {
   readonly servers?: Readonly<Record<string, { readonly message?: string; readonly reason?: string }>>;
-  readonly error?: { readonly message: string };
+  readonly error?: Failure;
 }
 
 /** Starts all servers, one after the other. @returns why some of them do not run */
-async function failuresOf({ url, handler }: Answering, access: Access): Promise<readonly string[]> {
+async function failuresOf({ url, handler }: Answering, access: Access): Promise<readonly Failure[]> {
   const asked = `${underAllowedName(url, access.allowedHosts)}/health?deep=1`;
   const response = await handler.fetch(new Request(asked, { headers: keyed(access) }));
   const { servers = {}, error } = (await response.json()) as Health;
-  // Who ends Mayfly meanwhile wants no news.
-  const told = Object.values(servers).filter(({ reason }) => reason !== "shutdown");
-  return [error, ...told].flatMap((failed) => failed?.message ?? []);
+  const failed = Object.values(servers).filter(({ message }) => message !== undefined);
+  const failures = failed.map(({ message = "", reason }): Failure => ({ message, data: { reason } }));
+  return error ? [error, ...failures] : failures;
 }
 
 async function listTools(
   { url, handler }: Answering,
   path: string,
   access: Access,
-): Promise<{ readonly tools: readonly Tool[] } | { readonly failure: string }> {
+): Promise<{ readonly tools: readonly Tool[] } | { readonly failure?: string }> {
   const headers = { "Content-Type": "application/json", Accept: "application/json", ...keyed(access) };
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
   const response = await handler.fetch(
     new Request(underAllowedName(url, access.allowedHosts) + path, { method: "POST", headers, body }),
   );
-  const { result, error } = (await response.json()) as { result?: unknown; error?: { message?: string } };
+  const { result, error } = (await response.json()) as { result?: unknown; error?: Failure };
+  if (error && isStop(error)) return {};
   const tools = isObject(result) ? result["tools"] : undefined;
   if (!Array.isArray(tools)) return { failure: error?.message ?? `HTTP ${response.status}` };
   return { tools: tools.filter((tool): tool is Tool => isObject(tool)) };

@@ -35,9 +35,10 @@ async function printCall(
   path: string,
 ): Promise<void> {
   const asked = options.default ?? Object.keys(options.mcpServers)[0];
-  const example = await exampleCall(server, path, access);
-  if ("line" in example) printLine(example.line, access);
-  else console.log(`The server "${asked}" did not list its tools: ${example.failure}`);
+  const { line, failure } = await exampleCall(server, path, access);
+  if (line !== undefined) printLine(line, access);
+  else if (failure !== undefined) console.log(`The server "${asked}" did not list its tools: ${failure}`);
+  else return;
   const others = missingPrograms(options).filter((missing) => missing.server !== asked);
   for (const missing of others) {
     console.log(`The server "${missing.server}" cannot run: there is no program "${missing.command}"`);

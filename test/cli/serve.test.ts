@@ -15,7 +15,7 @@ import { readEvents } from "../support/event-stream.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { fixture, testToken } from "../support/fixture.ts";
 import { modernCall } from "../support/modern.ts";
-import { waitUntilGone } from "../support/processes.ts";
+import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, post, request } from "../support/rpc.ts";
 
 const WAIT_MS = 15_000;
@@ -308,6 +308,19 @@ test("other servers whose program is not there are told after the example, and n
   ]);
   assert.deepEqual(stderr().match(/"server":"\w+"/g), ['"server":"one"']);
 });
+
+for (const transport of ["mcp", "sse"]) {
+  test(`a stop while the first server starts prints nothing of it, with --server ${transport}`, async (t) => {
+    const { command, args, token } = fixture("silent");
+    const words = ["--shutdown-timeout", "0", "--server", transport, "--", command, ...args];
+    const { process, exit } = await startServing(t, words, { token });
+    await until(() => processesWith(token).length > 0, { withinMs: WAIT_MS, label: "the server starts" });
+    process.kill("SIGTERM");
+    const { code, stdout } = await exit();
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /shutting down|did not list|Try it/);
+  });
+}
 
 const TRUST = [
   ["the authority", ["--ssl-ca", tlsFile("intermediate.pem")], / --cacert \S+intermediate\.pem /],
