@@ -21,28 +21,37 @@ export function followConfig(
   missing: (config: McpConfig) => readonly MissingProgram[] = () => [],
 ): (reading: Reading<McpConfig>) => void {
   let [now, wasRefused] = [current, false];
-  const take = (config: McpConfig): void => {
-    handler.reconfigure(config);
-    const changes = changesBetween(now, config);
-    if (wasRefused || Object.keys(changes).length > 0) {
+  const report = (before: McpConfig, config: McpConfig, isNews: boolean): void => {
+    const changes = changesBetween(before, config);
+    if (isNews || Object.keys(changes).length > 0) {
       logger.info({ file, ...changes }, "The configuration has been taken over");
       for (const one of missing(config)) logger.warn({ file, ...one }, "There is no such program");
     }
-    if (bareServer(now) !== undefined && bareServer(config) === undefined) {
+    if (bareServer(before) !== undefined && bareServer(config) === undefined) {
       logger.warn({ file, paths }, "No server is the default now: nothing is served at the bare paths");
     }
-    [now, wasRefused] = [config, false];
   };
-  return (reading) => {
+  const take = (reading: Reading<McpConfig>): McpConfig | undefined => {
     try {
       if ("error" in reading) throw reading.error;
-      take(reading.content);
+      handler.reconfigure(reading.content);
+      return reading.content;
     } catch (error) {
-      wasRefused = true;
-      logger.error(
-        { file, reason: reasonOf(error) },
-        "The configuration is not taken over: the one before stays",
-      );
+      const reason = reasonOf(error);
+      logger.error({ file, reason }, "The configuration is not taken over: the one before stays");
+      return undefined;
+    }
+  };
+  return (reading) => {
+    const [before, isNews] = [now, wasRefused];
+    const taken = take(reading);
+    wasRefused = !taken;
+    if (!taken) return;
+    now = taken;
+    try {
+      report(before, taken, isNews);
+    } catch (error) {
+      logger.error({ file, reason: reasonOf(error) }, "What has changed could not be told");
     }
   };
 }

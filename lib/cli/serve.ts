@@ -53,7 +53,10 @@ async function run(words: string[], flags: Flags, command: Command): Promise<voi
     kill: () => server.kill(),
   });
   for (const path of pathsOf(options)) console.log(`Mayfly listens on ${server.url}${path}`);
-  await printExample(server, options, asked.settings, pathsOf(options)[0] ?? "");
+  await printExample(server, options, asked.settings, pathsOf(options)[0] ?? "").catch((err: unknown) =>
+    // It serves all the same.
+    options.logger?.error({ err }, "The line to try cannot be printed"),
+  );
 }
 
 async function start(

@@ -255,6 +255,23 @@ describe("a reading", () => {
     ]);
   });
 
+  test("counts as what is so, also where the search for programs fails by a fault of ours", () => {
+    const lines: [level: string, fields: object][] = [];
+    const log = (level: string) => (fields: object) => void lines.push([level, fields]);
+    const logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
+    const missing = () => {
+      throw new TypeError("a fault");
+    };
+    const names = { file: "f.json", paths: [] };
+    const use = followConfig(works, names, { reconfigure: () => undefined }, logger, missing);
+    const other = { mcpServers: { b: { command: "x" } } };
+    use({ content: other });
+    use({ content: structuredClone(other) });
+    assert.deepEqual(lines[0], ["info", { file: "f.json", added: ["b"], removed: ["a"] }]);
+    assert.match(JSON.stringify(lines[1]), /^\["error",.*TypeError: a fault.*at /);
+    assert.equal(lines.length, 2);
+  });
+
   test("that the handler refuses does not count as what is so", () => {
     const other = { mcpServers: { b: { command: "x" } } };
     const answers = [new ConfigurationError("no"), undefined];

@@ -309,6 +309,16 @@ test("other servers whose program is not there are told after the example, and n
   assert.deepEqual(stderr().match(/"server":"\w+"/g), ['"server":"one"']);
 });
 
+test("a server whose tools make no example is served all the same, and the log says why there is none", async (t) => {
+  const { command, args, token } = fixture("lists-odd-tool");
+  const { url, stderr, process, exit } = await startServing(t, ["--", command, ...args], { token });
+  await until(() => stderr().includes("cannot be printed"), { withinMs: WAIT_MS, label: stderr });
+  assert.match(stderr(), /TypeError/);
+  assert.deepEqual((await ask(`${url}/mcp`, request("ping"))).result, {});
+  process.kill("SIGTERM");
+  assert.equal((await exit()).code, 0);
+});
+
 for (const transport of ["mcp", "sse"]) {
   test(`a stop while the first server starts prints nothing of it, with --server ${transport}`, async (t) => {
     const { command, args, token } = fixture("silent");
