@@ -51,6 +51,9 @@ export interface AllowedHosts {
   readonly owns: (origin: string) => boolean;
 }
 
+/** What a URL would read as a user, a path and the like, or leave out, and find a host in the rest. */
+const HOLDS_MORE = /[/@\\?#\s]/;
+
 /** @throws ConfigurationError for what is no host, and for none at all */
 export function createAllowedHosts(entries: readonly string[]): AllowedHosts {
   if (entries.length === 0) {
@@ -63,7 +66,10 @@ export function createAllowedHosts(entries: readonly string[]): AllowedHosts {
   const any = entries.includes(ANY);
   return {
     // Behind a proxy that speaks HTTPS, a Host without a port stands for the one of either scheme.
-    includes: (host) => any || hosts.some((one) => one.isOf(`http://${host}`) || one.isOf(`https://${host}`)),
+    includes: (host) =>
+      any ||
+      (!HOLDS_MORE.test(host) &&
+        hosts.some((one) => one.isOf(`http://${host}`) || one.isOf(`https://${host}`))),
     owns: (origin) => named.some((one) => one.isOf(origin)),
   };
 }

@@ -55,6 +55,26 @@ const ROWS: readonly (readonly [
   ],
   [["*"], ["anything.example", "10.0.0.5:8000", "localhost"], []],
   [["localhost", "*"], ["anything.example"], []],
+  [
+    ["localhost", "[::1]"],
+    ["localhost", "localhost:8000", "[::1]"],
+    [
+      "evil@localhost",
+      "evil:x@localhost",
+      "localhost/x",
+      "localhost/",
+      "/localhost",
+      "//localhost",
+      "\\localhost",
+      "localhost\\x",
+      "localhost?x",
+      "localhost#x",
+      "local\thost",
+      " localhost",
+      "evil@[::1]",
+      "",
+    ],
+  ],
 ];
 
 for (const [entries, letIn, others] of ROWS) {

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { isIPv6 } from "node:net";
 import type { AddressInfo } from "node:net";
 import { Server as TlsServer } from "node:tls";
 
@@ -177,9 +178,10 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 }
 
 function explained(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const address = authorityOf(host, port);
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `${host}:${port} is in use by another program: choose another port`,
-    EACCES: `${host}:${port} needs more rights than this program has: choose another port`,
+    EADDRINUSE: `${address} is in use by another program: choose another port`,
+    EACCES: `${address} needs more rights than this program has: choose another port`,
     EADDRNOTAVAIL: `${host} is no address of this machine: choose another host`,
     ENOTFOUND: `${host} is not known: choose another host`,
     EAI_AGAIN: `${host} is not known: choose another host`,
@@ -188,8 +190,13 @@ function explained(cause: NodeJS.ErrnoException, host: string, port: number): Er
   return reason === undefined ? cause : new Error(reason, { cause });
 }
 
-function urlOf({ address, family, port }: AddressInfo, scheme: string): string {
-  return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+function urlOf({ address, port }: AddressInfo, scheme: string): string {
+  return `${scheme}://${authorityOf(address, port)}`;
+}
+
+/** Host and port as a URL has them. */
+function authorityOf(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 async function drain(server: Server, handler: Handler, graceMs: number): Promise<void> {

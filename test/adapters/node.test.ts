@@ -444,6 +444,16 @@ test("serve rejects when the port is taken, and when the address is open to all 
   }
 });
 
+test("the address that is taken is told as it stands in a URL, also one of IPv6", async (t) => {
+  const taken = createServer().listen(0, "::1");
+  await once(taken, "listening");
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const mcpServers = { it: { command: "x" } };
+  const message = `[::1]:${port} is in use by another program: choose another port`;
+  await assert.rejects(serve({ mcpServers, port, host: "::1" }), { message });
+});
+
 test("close may be called twice, and a closed adapter keeps no timer and no listener", async (t) => {
   const { server, url } = await setUp(t, "counter");
   await answerOf(await send(url, call("count")));
