@@ -8,7 +8,7 @@ import { adapterOptions, tlsOf } from "./adapter-options.ts";
 import { followConfig } from "./live-config.ts";
 import { followTls } from "./live-tls.ts";
 import { missingPrograms } from "./missing-programs.ts";
-import { inTypedWords } from "./places.ts";
+import { inTypedWords } from "./typed-names.ts";
 import { SERVE_OPTIONS, commanderOption } from "./serve-options.ts";
 import { findServed, readServed } from "./served.ts";
 import type { Served } from "./served.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { inTypedWords } from "../../lib/cli/places.ts";
+import { inTypedWords } from "../../lib/cli/typed-names.ts";
 import { SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
 import { ConfigurationError, createHandler } from "../../lib/index.ts";
 import { adapterOptions } from "../../lib/cli/adapter-options.ts";
