@@ -17,7 +17,7 @@ export interface WrittenHost {
 
 const PATTERN = /^(\*\.)?([^\s/?#@*:\\]+|\[[\d.:a-f]+\])(?::(\d+|\*))?$/;
 const NAME = /^(?:[\w-]+(?:\.[\w-]+)*\.?|\[.+\])$/;
-const MAX_PORT = 65_535;
+export const MAX_PORT = 65_535;
 
 /** @returns undefined for what is no host */
 export function readHost(text: string): WrittenHost | undefined {

@@ -97,12 +97,13 @@ export function messagesOf(line: string): Content | undefined {
   if (!isObject(parsed) && !Array.isArray(parsed)) return undefined;
   const texts = Array.isArray(parsed) ? elements(line) : [line.trim()];
   const values: unknown[] = Array.isArray(parsed) ? parsed : [parsed];
-  const messages = values.flatMap((value, index) => toMessage(texts[index] ?? "", value));
-  return { messages, flaws: values.flatMap((value) => flawOf(value) ?? []) };
-}
-
-function toMessage(text: string, value: unknown): Message[] {
-  return flawOf(value) === undefined ? [{ text, value: value as MessageValue }] : [];
+  const content = { messages: [] as Message[], flaws: [] as string[] };
+  for (const [index, value] of values.entries()) {
+    const flaw = flawOf(value);
+    if (flaw === undefined) content.messages.push({ text: texts[index] ?? "", value: value as MessageValue });
+    else content.flaws.push(flaw);
+  }
+  return content;
 }
 
 function parse(line: string): unknown {

@@ -55,10 +55,14 @@ export function createLifetime({ clients, cancellation, shutdown, deadline }: Li
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);
   };
-  for (const client of clients) if (!isOver) disposers.push(onGone(client, () => end(new ClientGone())));
-  if (isOver) return { signal: controller.signal, end, endAfter, dispose };
-  if (cancellation) disposers.push(cancellation(() => end(new ClientGone())));
-  disposers.push(onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))));
+  const leave = (): void => end(new ClientGone());
+  const listeners = [
+    ...clients.map((client) => () => onGone(client, leave)),
+    ...(cancellation ? [() => cancellation(leave)] : []),
+    () => onAbort(shutdown, () => end(new MayflyError("SHUTTING_DOWN"))),
+  ];
+  // One of the sources may have fired already.
+  for (const listen of listeners) if (!isOver) disposers.push(listen());
   if (deadline !== undefined) {
     endAfter(deadline - Date.now() - DEADLINE_MARGIN_MS, new MayflyError("DEADLINE"));
   }

@@ -12,29 +12,30 @@ export interface Places {
 }
 
 /** What has a place. */
-export interface Holder extends Partial<CanGiveWay> {
+export interface Holder {
+  /** Whose it is. @default nobody's */
+  readonly principal?: string | undefined;
+  /** From when on it may give way, on the clock of `performance.now()`; undefined while it is in use. @default never */
+  readonly mayGiveWayFrom?: () => number | undefined;
   /** Gives the place back at once, and does not come for it again. */
   readonly giveWay?: () => void;
 }
 
-/** What may be asked to give way to something that is needed more. */
-export interface CanGiveWay {
-  /** Whose it is. @default nobody's */
-  readonly principal: string | undefined;
-  /** From when on it may give way, on the clock of `performance.now()`; undefined while it is in use. */
-  readonly mayGiveWayFrom: () => number | undefined;
-}
-
 /** Those that may give way now: those of the caller who needs a place come first, and what is unused for longest. */
-export function givingWay<One extends Partial<CanGiveWay>>(
-  all: Iterable<One>,
-  principal: string | undefined,
-): One[] {
+export function givingWay<One extends Holder>(all: Iterable<One>, principal: string | undefined): One[] {
   const now = performance.now();
   const since = (one: One): number => one.mayGiveWayFrom?.() ?? Number.POSITIVE_INFINITY;
   const ripe = [...all].filter((one) => since(one) <= now).toSorted((a, b) => since(a) - since(b));
+  return ownFirst(ripe, principal);
+}
+
+/** Those of the caller who needs something, and then those of others; nobody's are nobody's own. */
+export function ownFirst<One extends Pick<Holder, "principal">>(
+  all: readonly One[],
+  principal: string | undefined,
+): One[] {
   const isOwn = (one: One): boolean => principal !== undefined && one.principal === principal;
-  return [...ripe.filter(isOwn), ...ripe.filter((one) => !isOwn(one))];
+  return [...all.filter(isOwn), ...all.filter((one) => !isOwn(one))];
 }
 
 /** @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests */

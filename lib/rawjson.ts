@@ -120,47 +120,57 @@ export function isArrayText(text: string | undefined): text is string {
 /** Whether objects and arrays stand in one another more than that many levels deep. */
 export function isDeeperThan(text: string, levels: number): boolean {
   let depth = 0;
-  for (let at = 0; at < text.length && depth <= levels; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at) - 1;
-    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
-  }
+  scan(text, (code) => {
+    depth += stepOf(code);
+    return depth > levels;
+  });
   return depth > levels;
 }
 
 /** Whether there are more objects and arrays in the text than that. One pass over any text, JSON or not. */
 export function holdsMoreThan(text: string, nested: number): boolean {
-  let found = 0;
   // Each takes two characters.
-  for (let at = 0; text.length > 2 * nested && at < text.length && found <= nested; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      const end = endOfString(text, at);
-      if (end <= at) return false;
-      at = end - 1;
-    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) found += 1;
-  }
+  if (text.length <= 2 * nested) return false;
+  let found = 0;
+  scan(text, (code) => {
+    if (stepOf(code) > 0) found += 1;
+    return found > nested;
+  });
   return found > nested;
 }
 
 /**
- * Whether the array or object that the text holds has more elements or members than that. One pass over any text, JSON or not.
+ * Whether the array or object that the text holds has more elements or members than that. One pass over any text, JSON
+ * or not.
  * @param elements at least 1
  */
 export function isLongerThan(text: string, elements: number): boolean {
+  // Most messages are short: each element takes a comma at least.
+  if (text.length <= elements) return false;
   let [depth, commas] = [0, 0];
-  for (let at = 0; at < text.length && commas < elements; at += 1) {
+  scan(text, (code) => {
+    depth += stepOf(code);
+    if (code === COMMA && depth === 1) commas += 1;
+    return commas >= elements;
+  });
+  return commas >= elements;
+}
+
+/** Shows brackets, braces and commas outside of strings, until that is enough or a string does not end. */
+function scan(text: string, isEnough: (code: number) => boolean): void {
+  for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const end = endOfString(text, at);
-      if (end <= at) return false;
+      if (end <= at) return;
       at = end - 1;
-    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
-    else if (code === COMMA && depth === 1) commas += 1;
+    } else if (STEPS[code] !== undefined && isEnough(code)) return;
   }
-  return commas >= elements;
+}
+
+/** How much deeper it is behind a character. */
+function stepOf(code: number): number {
+  return STEPS[code] ?? 0;
 }
 
 /** The text without the space between its tokens. Numbers and strings stay as they are written. */
@@ -178,7 +188,14 @@ export function compact(text: string): string {
 }
 
 const [QUOTE, COMMA] = [0x22, 0x2c];
-const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+/** What brackets, braces and commas add to the depth, by their codes. */
+const STEPS: readonly (number | undefined)[] = Object.assign(Array<undefined>(0x80).fill(undefined), {
+  [COMMA]: 0,
+  0x5b: 1,
+  0x5d: -1,
+  0x7b: 1,
+  0x7d: -1,
+});
 const SCALAR = /[^\s,\]}]*/y;
 const SPACE = /[ \t\r\n]*/y;
 
@@ -195,8 +212,7 @@ function endOfNested(text: string, start: number): number {
   do {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at) - 1;
-    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    else depth += stepOf(code);
     at += 1;
   } while (depth > 0 && at < text.length);
   return at;

@@ -143,22 +143,27 @@ function copyOf(config: ServerConfig): unknown {
 }
 
 function tableOf(
-  { mcpServers, default: chosen }: McpConfig,
+  config: McpConfig,
   before: Entries,
   entryFor: (name: string, config: ServerConfig) => Entry,
 ): Table {
-  const configs = Object.entries(mcpServers);
-  const entries = configs.map(([name, config]) => {
+  const entries = Object.entries(config.mcpServers).map(([name, server]) => {
     const known = before.get(name);
     return [
       name,
-      known && isDeepStrictEqual(known.config, copyOf(config)) ? known : entryFor(name, config),
+      known && isDeepStrictEqual(known.config, copyOf(server)) ? known : entryFor(name, server),
     ] as const;
   });
   return {
     entries: new Map(entries),
-    chosen: chosen ?? (configs.length === 1 ? configs[0]?.[0] : undefined),
+    chosen: bareServer(config),
   };
+}
+
+/** The server that answers without a name: the default, or the only one. */
+export function bareServer({ mcpServers, default: chosen }: McpConfig): string | undefined {
+  const [only, ...others] = Object.keys(mcpServers);
+  return chosen ?? (others.length === 0 ? only : undefined);
 }
 
 function changeBetween(before: Entries, after: Entries): ServersChange {

@@ -5,6 +5,7 @@ import { text } from "../configuration/members.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
 import { shape } from "../configuration/shape.ts";
 import type { Members } from "../configuration/shape.ts";
+import { MAX_PORT } from "../hosts.ts";
 import type { ServeOptions } from "./node.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -26,7 +27,6 @@ const TLS = shape({
   passphrase: text,
 } satisfies Members<TlsOptions>);
 
-const MAX_PORT = 65_535;
 const portRange = `expected a whole number from 0 to ${MAX_PORT}`;
 
 const OWN = {

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { ConfigurationError } from "../configuration/error.ts";
 import type { McpConfig } from "../configuration/options.ts";
 import type { Logger } from "../logger.ts";
+import { attempt } from "../promises.ts";
+import { bareServer } from "../servers.ts";
+import { follow, reasonOf } from "./follow.ts";
 import type { MissingProgram } from "./missing-programs.ts";
 import type { Reading } from "./watch.ts";
 
@@ -20,7 +22,6 @@ export function followConfig(
   logger: Logger,
   missing: (config: McpConfig) => readonly MissingProgram[] = () => [],
 ): (reading: Reading<McpConfig>) => void {
-  let [now, wasRefused] = [current, false];
   const report = (before: McpConfig, config: McpConfig, isNews: boolean): void => {
     const changes = changesBetween(before, config);
     if (isNews || Object.keys(changes).length > 0) {
@@ -31,41 +32,20 @@ export function followConfig(
       logger.warn({ file, paths }, "No server is the default now: nothing is served at the bare paths");
     }
   };
-  const take = (reading: Reading<McpConfig>): McpConfig | undefined => {
-    try {
-      if ("error" in reading) throw reading.error;
-      handler.reconfigure(reading.content);
-      return reading.content;
-    } catch (error) {
-      const reason = reasonOf(error);
-      logger.error({ file, reason }, "The configuration is not taken over: the one before stays");
-      return undefined;
-    }
-  };
-  return (reading) => {
-    const [before, isNews] = [now, wasRefused];
-    const taken = take(reading);
-    wasRefused = !taken;
-    if (!taken) return;
-    now = taken;
-    try {
-      report(before, taken, isNews);
-    } catch (error) {
-      logger.error({ file, reason: reasonOf(error) }, "What has changed could not be told");
-    }
-  };
-}
-
-/** Anything but a ConfigurationError is a fault of ours, and its stack tells where. */
-export function reasonOf(error: unknown): unknown {
-  if (error instanceof ConfigurationError) return error.message;
-  return error instanceof Error ? error.stack : String(error);
-}
-
-/** The one that answers without a name. */
-function bareServer({ mcpServers, default: chosen }: McpConfig): string | undefined {
-  const names = Object.keys(mcpServers);
-  return chosen ?? (names.length === 1 ? names[0] : undefined);
+  return follow({
+    current,
+    apply: (config) => handler.reconfigure(config),
+    onTaken: (...change) =>
+      attempt(
+        () => report(...change),
+        (error) => logger.error({ file, reason: reasonOf(error) }, "What has changed could not be told"),
+      ),
+    onRefused: (error) =>
+      logger.error(
+        { file, reason: reasonOf(error) },
+        "The configuration is not taken over: the one before stays",
+      ),
+  });
 }
 
 interface Changes {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { RunningServer, TlsOptions } from "../adapters/node.ts";
-import { reasonOf } from "./live-config.ts";
 import type { Logger } from "../logger.ts";
+import { follow, reasonOf } from "./follow.ts";
 import type { Reading } from "./watch.ts";
 
 /**
@@ -16,24 +16,16 @@ export function followTls(
   logger: Logger,
   explained: (error: unknown) => unknown,
 ): (reading: Reading<TlsOptions>) => void {
-  let [now, wasRefused] = [current, false];
-  const take = (tls: TlsOptions): void => {
-    server.setTls(tls);
-    if (wasRefused || !isDeepStrictEqual(now, tls)) {
-      logger.info({}, "The certificates have been taken over");
-    }
-    [now, wasRefused] = [tls, false];
-  };
-  return (reading) => {
-    try {
-      if ("error" in reading) throw reading.error;
-      take(reading.content);
-    } catch (error) {
-      wasRefused = true;
+  return follow({
+    current,
+    apply: (tls) => server.setTls(tls),
+    onTaken(before, tls, isNews) {
+      if (isNews || !isDeepStrictEqual(before, tls)) logger.info({}, "The certificates have been taken over");
+    },
+    onRefused: (error) =>
       logger.error(
         { reason: reasonOf(explained(error)) },
         "The certificates are not taken over: those before stay",
-      );
-    }
-  };
+      ),
+  });
 }

@@ -7,6 +7,7 @@ import type { CorsOptions, ServerConfig, Transport } from "../configuration/opti
 import { list, names, oneOf, toLogLevel, toolFilter, truth, wholeNumber } from "../configuration/values.ts";
 import { EXPOSED } from "../cors.ts";
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
+import { MAX_PORT } from "../hosts.ts";
 import type { LogLevel } from "../logger.ts";
 import { readNamedServer, readVariable } from "./pairs.ts";
 import { readFileFor } from "./option-file.ts";
@@ -64,7 +65,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     otherwise: "8000",
     places: ["port"],
     meaning: "0 picks a free one",
-    read: (text, name) => ({ port: wholeNumber(text, name, 0, 65_535) }),
+    read: (text, name) => ({ port: wholeNumber(text, name, 0, MAX_PORT) }),
   },
   {
     flags: "--host <address>",

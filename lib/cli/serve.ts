@@ -4,6 +4,7 @@ import { serve } from "../adapters/node.ts";
 import type { RunningServer, ServeOptions } from "../adapters/node.ts";
 import type { McpConfig } from "../configuration/options.ts";
 import { completePaths } from "../paths.ts";
+import { bareServer } from "../servers.ts";
 import { adapterOptions, tlsOf } from "./adapter-options.ts";
 import { followConfig } from "./live-config.ts";
 import { followTls } from "./live-tls.ts";
@@ -101,8 +102,8 @@ function followCertificates(
 /** Where clients find the servers, the one on the bare path first. */
 function pathsOf(options: ServeOptions): string[] {
   const names = Object.keys(options.mcpServers).map((name) => `/${name}`);
-  const bare = options.default === undefined ? [] : [""];
-  return pathsWith(names.length === 1 ? [""] : [...bare, ...names], options);
+  const bare = bareServer(options) === undefined ? [] : [""];
+  return pathsWith([...bare, ...(names.length > 1 ? names : [])], options);
 }
 
 function pathsWith(ends: readonly string[], { paths, transports = ["mcp"] }: ServeOptions): string[] {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 
+import { ownFirst } from "../places.ts";
 import type { Places } from "../places.ts";
 import { MayflyError } from "../errors.ts";
 import { MAX_TIMER_MS } from "../promises.ts";
@@ -62,8 +63,8 @@ export function createHeldProcesses<Resumed>(
   };
   const end = (handle: unknown): void => forget(handle)?.end();
   const place = (principal: string): (() => void) => {
-    const entries = [...waiting];
-    const [first] = entries.find(([, { held }]) => held.principal === principal) ?? entries[0] ?? [];
+    const all = [...waiting].map(([handle, { held }]) => ({ handle, principal: held.principal }));
+    const first = ownFirst(all, principal)[0]?.handle;
     if (waiting.size >= MAX_HELD) end(first);
     try {
       return places.take({ principal });

@@ -38,6 +38,7 @@ export interface SessionTable {
 interface Entry {
   readonly client: StreamableClient;
   readonly principal: string;
+  readonly mayGiveWayFrom: StreamableClient["mayGiveWayFrom"];
   /** As in the path that it was opened by. */
   readonly name: string | undefined;
   /** As it was then. */
@@ -67,7 +68,8 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
       if (entries.size >= MAX_SESSIONS) makeRoom(entries, principal);
       const id = PREFIX + randomUUID();
       const client = clientFor(id, server, principal, () => entries.delete(id), registry, host);
-      entries.set(id, { client, principal, name, server, variables });
+      const { mayGiveWayFrom } = client;
+      entries.set(id, { client, principal, mayGiveWayFrom, name, server, variables });
       return { id, client };
     },
   };
@@ -75,10 +77,7 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
 
 /** @throws TOO_MANY_SESSIONS */
 function makeRoom(entries: ReadonlyMap<string, Entry>, principal: string): void {
-  const all = [...entries.values()].map(({ client, principal: owner }) => {
-    return { client, principal: owner, mayGiveWayFrom: client.mayGiveWayFrom };
-  });
-  const [first] = givingWay(all, principal);
+  const [first] = givingWay(entries.values(), principal);
   if (!first) throw tooManySessions(MAX_SESSIONS);
   first.client.close();
 }
