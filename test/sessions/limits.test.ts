@@ -136,8 +136,11 @@ describe("what is kept of a client as long as it is there has a limit:", () => {
       const { error } = await client.ask(request("resources/subscribe", { uri }, uri));
       return error?.message;
     };
-    const none = Array.from({ length: 1000 }, () => undefined);
-    assert.deepEqual(await Promise.all(none.map(async (_, index) => subscribe(`test://${index}`))), none);
+    // Each at once has a connection of its own, and a system queues only some hundred new ones.
+    for (let start = 0; start < 1000; start += 50) {
+      const uris = Array.from({ length: 50 }, (_, index) => `test://${start + index}`);
+      assert.deepEqual(new Set(await Promise.all(uris.map(subscribe))), new Set([undefined]));
+    }
     assert.match((await subscribe("test://another")) ?? "", /A client may have 1000 subscriptions/);
     assert.equal(await subscribe("test://1"), undefined);
     await client.ask(request("resources/unsubscribe", { uri: "test://1" }, "u"));
