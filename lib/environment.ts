@@ -32,6 +32,7 @@ export const OWN = [
     "HOST",
   ],
   "API_ACCESS_TOKEN",
+  "MAYFLY_*",
 ] as const;
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -72,7 +72,7 @@ export function createHandlerOver(
     close: async () => {
       host.drain.abort();
       host.shutdown.abort();
-      await host.processes.idle();
+      await host.processes.close();
     },
     kill: () => host.processes.kill(),
   };

@@ -82,7 +82,12 @@ export function createHost(given: HandlerOptions): Host {
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
-  const { listen = "acknowledge", paramHeaders = "auto", lenientVersionHeader = false } = options;
+  const {
+    guard = false,
+    listen = "acknowledge",
+    paramHeaders = "auto",
+    lenientVersionHeader = false,
+  } = options;
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
   const { sessionIdleMs = 300_000, sessionResumeMs = 30_000, heartbeatMs = 30_000 } = options;
   const paths = completePaths(options.paths);
@@ -101,7 +106,7 @@ export function createHost(given: HandlerOptions): Host {
     cors: createCors(options, logger),
     servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),
-    processes: createProcesses(maxProcesses, limits, logger),
+    processes: createProcesses({ ...limits, maxProcesses, guard, logger }),
     limits,
     form: { streamAfterMs, keepAliveMs },
     sessionToken,

@@ -1,10 +1,15 @@
 import { createCapacity } from "./capacity.ts";
 import { spawnChild } from "./child.ts";
-import type { Child, ChildLimits, StdioServerParameters } from "./child.ts";
+import type { Child, ChildLimits } from "./child.ts";
 import { MayflyError } from "./errors.ts";
-import { prepareHome } from "./home.ts";
-import type { Home } from "./home.ts";
 import type { Logger } from "./logger.ts";
+import { createGuard, noGuard } from "./processes/guard.ts";
+import { createHomes } from "./processes/homes.ts";
+import type { Home, Wanted } from "./processes/homes.ts";
+import { createHostId } from "./processes/host-id.ts";
+import { sweep } from "./processes/leftovers.ts";
+import { MARK } from "./processes/marks.ts";
+import { createRunaways } from "./processes/runaways.ts";
 import { deferred } from "./promises.ts";
 import type { Server } from "./servers.ts";
 
@@ -24,62 +29,83 @@ export interface Processes {
    * @throws OVERLOADED if there is none in time; NO_DESCRIPTORS; the signal's reason if that fires first
    */
   start(server: Server, signal: AbortSignal): Promise<OwnProcess>;
-  /** Resolves when no process is left. Whoever calls it has ended the requests. */
-  idle(): Promise<void>;
+  /** Resolves when no process is left, and none of our own beside them. Whoever calls it has ended the requests. */
+  close(): Promise<void>;
   /** SIGKILL to all, at once. */
   kill(): void;
 }
 
-export function createProcesses(maxProcesses: number, limits: ChildLimits, logger: Logger): Processes {
-  const capacity = createCapacity(maxProcesses);
+/** What a host does about its processes. */
+export interface ProcessesOptions extends ChildLimits {
+  readonly maxProcesses: number;
+  /** Whether somebody ends the processes when the host is killed. */
+  readonly guard: boolean;
+  readonly logger: Logger;
+}
+
+export function createProcesses(options: ProcessesOptions): Processes {
+  const { maxProcesses, logger } = options;
+  const id = createHostId();
+  const [capacity, homes, runaways] = [createCapacity(maxProcesses), createHomes(id), createRunaways(logger)];
+  const guard = options.guard ? createGuard(id, logger) : noGuard;
   const alive = new Map<Child, Promise<void>>();
+  const swept = sweep(logger);
+  let count = 0;
   return {
-    async start({ parameters }, signal) {
+    async start(server, signal) {
       const release = await capacity.acquire(signal);
       try {
-        const home = await prepareHome(parameters.env["HOME"]);
+        const home = await homes.prepare(wantedBy(server));
         if (signal.aborted) await home.remove();
         signal.throwIfAborted();
-        const child = await spawnIn(home, parameters, limits);
+        count += 1;
+        const mark = `${id}.${count}`;
+        const child = await spawnIn(home, mark, server, options);
+        const unwatch = child.pid === undefined ? undefined : guard.watch(child.pid);
         return own(child, alive, async () => {
-          await home
-            .remove()
-            .catch((err: unknown) => logger.error({ err }, "A temporary HOME could not be removed"));
+          unwatch?.();
           release();
+          if (!server.keepDaemons) await runaways.end(mark);
+          await removed(home, logger);
         });
       } catch (error) {
         release();
         throw outOfDescriptors(error) ?? error;
       }
     },
-    idle: async () => {
+    async close() {
       while (alive.size > 0) await Promise.all(alive.values());
+      await Promise.all([swept, guard.close()]);
     },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
 }
 
-async function spawnIn(home: Home, parameters: StdioServerParameters, limits: ChildLimits): Promise<Child> {
+function wantedBy({ parameters, command, operatorSets, isPrivate, credentials }: Server): Wanted {
+  // What came with the request must not be found by the next one.
+  return { env: parameters.env, operatorSets, isPrivate: isPrivate ?? credentials, command };
+}
+
+async function spawnIn(home: Home, mark: string, server: Server, limits: ChildLimits): Promise<Child> {
+  const env = { ...home.env, ...(!server.keepDaemons && { [MARK]: mark }) };
   try {
-    return spawnChild(inHome(parameters, home), limits);
+    return spawnChild({ ...server.parameters, env }, limits);
   } catch (error) {
     await home.remove();
     throw error;
   }
 }
 
+async function removed(home: Home, logger: Logger): Promise<void> {
+  await home
+    .remove()
+    .catch((err: unknown) => logger.error({ err }, "A temporary folder could not be removed"));
+}
+
 function outOfDescriptors(cause: unknown): MayflyError | undefined {
   const { code } = Object(cause) as NodeJS.ErrnoException;
   const isOut = code === "EMFILE" || code === "ENFILE";
   return isOut ? new MayflyError("NO_DESCRIPTORS", { cause }) : undefined;
-}
-
-/** The operator's own cache variables count; of a HOME that cannot be written, nothing is left to count. */
-function inHome(
-  parameters: StdioServerParameters,
-  { env: { HOME, ...caches } }: Home,
-): StdioServerParameters {
-  return { ...parameters, env: { ...caches, ...parameters.env, ...(HOME !== undefined && { HOME }) } };
 }
 
 function own(child: Child, alive: Map<Child, Promise<void>>, cleanUp: () => Promise<void>): OwnProcess {

@@ -27,6 +27,16 @@ import type { VisibleTools } from "./tool-filter.ts";
 export interface Server {
   readonly name: string;
   readonly parameters: StdioServerParameters;
+  /** The program, as the operator wrote it. */
+  readonly command: string;
+  /** Variables whose value the operator has chosen. */
+  readonly operatorSets: readonly string[];
+  /** Whether each process has a HOME and a folder for temporary files of its own. @default whether `credentials` */
+  readonly isPrivate: boolean | undefined;
+  /** Whether the request that it is for sets variables. */
+  readonly credentials: boolean;
+  /** Whether what leaves the process group may stay behind. */
+  readonly keepDaemons: boolean;
   readonly startTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** For an answer to `server/discover`, before a server counts as one that does not know it. */
@@ -186,6 +196,11 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
       env: { ...inherited, ...config.env },
       cwd: absolute(base, config.cwd ?? "."),
     },
+    command: config.command,
+    operatorSets: Object.keys(config.env ?? {}),
+    isPrivate: config.private,
+    credentials: false,
+    keepDaemons: config.keepDaemons ?? false,
     ...timesOf(config, options),
     eras: createEraMemory(config.era),
     tools: createToolMemory(),
@@ -218,6 +233,7 @@ export function withEnvironment(server: Server, values: Readonly<Record<string, 
   return {
     ...server,
     parameters: { ...parameters, env: { ...parameters.env, ...values } },
+    credentials: true,
     tools: createToolMemory(),
     digest: sha256(JSON.stringify([digest, inOrder])),
     secrets: [...secrets, ...Object.values(values)],

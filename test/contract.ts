@@ -494,9 +494,9 @@ async function readStepByStep(response: Response, gate: string): Promise<Frame[]
   return frames;
 }
 
-/** The inherited list, the fixture's own variable, and what a read-only HOME is replaced with. */
+/** The inherited list, the fixture's own variable, the mark, and what a read-only HOME is replaced with. */
 const EXPECTED =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LANGUAGE|LC_\w+|TMPDIR|SECRET_TOKEN|npm_config_cache|XDG_CACHE_HOME|UV_CACHE_DIR)$/;
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LANGUAGE|LC_\w+|TMPDIR|SECRET_TOKEN|MAYFLY_PROCESS|npm_config_cache|XDG_CACHE_HOME|UV_CACHE_DIR)$/;
 
 function textOf({ result, error }: Answer): string {
   const content = result?.["content"] as { text: string }[] | undefined;

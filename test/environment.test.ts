@@ -57,6 +57,7 @@ const NEVER = [
   "PORT",
   "HOST",
   "API_ACCESS_TOKEN",
+  "MAYFLY_*",
 ];
 
 const OTHERS = [

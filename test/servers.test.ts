@@ -115,6 +115,11 @@ describe("a server", () => {
     assert.deepEqual(rest, {
       name: "a",
       parameters: { command: "x", args: [], env: {}, cwd: BASE },
+      command: "x",
+      operatorSets: [],
+      isPrivate: undefined,
+      credentials: false,
+      keepDaemons: false,
       startTimeoutMs: 30_000,
       requestTimeoutMs: 60_000,
       probeTimeoutMs: 5000,

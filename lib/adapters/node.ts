@@ -28,6 +28,8 @@ export type { TlsOptions } from "./tls.ts";
 export interface ServeOptions extends HandlerOptions {
   /** 0 picks a free port. @default 8000 */
   readonly port?: number;
+  /** @default true */
+  readonly guard?: boolean;
   /** @default "serve" */
   readonly listen?: "acknowledge" | "serve";
   /** @default ["mcp", "sse"] */
@@ -61,7 +63,8 @@ export interface RunningServer {
 const DEFAULT_PORT = 8000;
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_GRACE_MS = 10_000;
-const DEFAULTS: Pick<HandlerOptions, "listen" | "transports"> = {
+const DEFAULTS: Pick<HandlerOptions, "guard" | "listen" | "transports"> = {
+  guard: process.platform !== "win32",
   listen: "serve",
   transports: TRANSPORTS,
 };

@@ -5,7 +5,7 @@ import type * as z from "zod/mini";
 import { OWN } from "../environment.ts";
 import { ConfigurationError } from "./error.ts";
 import { HANDLER } from "./handler-shape.ts";
-import type { HandlerOptions, McpConfig } from "./options.ts";
+import type { HandlerOptions, McpConfig, ServerConfig } from "./options.ts";
 import { SERVER, isEnabled } from "./server-shape.ts";
 import { check } from "./shape.ts";
 
@@ -74,6 +74,17 @@ function checkTogether(options: HandlerOptions): void {
   if (rerun !== undefined && stateSecrets.length === 0) {
     throw new ConfigurationError(`mcpServers.${rerun}: inputMode "rerun" needs a secret: set STATE_SECRET`);
   }
+  for (const name of names) checkPrivate(name, mcpServers[name]);
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
+}
+
+/** @throws ConfigurationError where all processes are given the same place that each should have alone */
+function checkPrivate(server: string, config: ServerConfig | undefined): void {
+  if (config?.private !== true) return;
+  const shared = ["HOME", "TMPDIR"].find((name) => config.env?.[name] !== undefined);
+  if (shared === undefined) return;
+  throw new ConfigurationError(
+    `mcpServers.${server}.private: each process gets a ${shared} of its own: leave it out of "env"`,
+  );
 }

@@ -61,6 +61,7 @@ const OPTIONS = {
   streamAfterMs: milliseconds,
   keepAliveMs: positiveMs,
   killGraceMs: milliseconds,
+  guard: truth,
   transports: z.optional(z.array(choice(TRANSPORTS))),
   paths: z.optional(PATHS),
   sessions: z.optional(choice(SESSION_MODES)),

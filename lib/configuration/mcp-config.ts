@@ -21,6 +21,7 @@ const OF_A_SERVER = [
   "cacheScope",
   "startTimeoutMs",
   "requestTimeoutMs",
+  "keepDaemons",
   "allowEnv",
 ];
 
@@ -125,6 +126,8 @@ const SETTINGS = [
   "rerun",
   "cacheTtlMs",
   "cacheScope",
+  "private",
+  "keepDaemons",
   "allowEnv",
 ] as const satisfies readonly (keyof Settings)[];
 

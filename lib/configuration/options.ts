@@ -34,6 +34,16 @@ export interface ServerConfig {
   readonly cacheScope?: "public" | "private";
   /** The tools that callers see and may call. @default all */
   readonly tools?: ToolFilter;
+  /**
+   * Whether each process of the server gets a HOME and a folder for temporary files (`TMPDIR`) of its own, which are
+   * removed after it. What `env` says of them stays. @default true for a request that sets variables, else false
+   */
+  readonly private?: boolean;
+  /**
+   * Whether processes that leave the group of the server, as daemons do, may stay after it. Otherwise they are ended as
+   * well, on Linux. @default false
+   */
+  readonly keepDaemons?: boolean;
   /** Variables of the server that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default HandlerOptions.allowEnv */
   readonly allowEnv?: readonly string[];
 }
@@ -197,6 +207,11 @@ export interface HandlerOptions extends McpConfig {
   readonly keepAliveMs?: number;
   /** Milliseconds between SIGTERM and SIGKILL. @default 1000 */
   readonly killGraceMs?: number;
+  /**
+   * Whether a small program beside this one ends the servers when this one is killed and cannot do it itself. For hosts
+   * that live long; not on Windows. @default false; in the Node adapter true
+   */
+  readonly guard?: boolean;
   /** What is served; HTTP+SSE needs a process that outlives its requests. @default ["mcp"] */
   readonly transports?: readonly Transport[];
   readonly paths?: Paths;

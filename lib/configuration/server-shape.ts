@@ -36,6 +36,8 @@ const MEMBERS = {
   cacheTtlMs: milliseconds,
   cacheScope: z.optional(choice(["public", "private"])),
   tools: z.optional(TOOLS),
+  private: truth,
+  keepDaemons: truth,
   allowEnv: settables,
 } satisfies Members<ServerConfig>;
 
@@ -52,6 +54,8 @@ export const ONLY_OF_A_SERVER = [
   "cacheTtlMs",
   "cacheScope",
   "tools",
+  "private",
+  "keepDaemons",
 ] as const satisfies readonly (keyof ServerConfig)[];
 
 /** To ignore them could open what they were meant to close. */

@@ -53,6 +53,10 @@ const WRONG_SERVER: Row = [
   ],
   [server({ ...works, args: "x.js" }), "mcpServers.a.args: expected array, found string"],
   [server({ ...works, env: { X: undefined } }), "mcpServers.a.env.X: missing"],
+  [
+    server({ ...works, private: true, env: { TMPDIR: "/x" } }),
+    'mcpServers.a.private: each process gets a TMPDIR of its own: leave it out of "env"',
+  ],
   [server({ ...works, disabled: "true" }), "mcpServers.a.disabled: expected boolean, found string"],
   [server({ ...works, tools: { deny: "echo" } }), "mcpServers.a.tools.deny: expected array, found string"],
   [

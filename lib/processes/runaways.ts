@@ -1,0 +1,60 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Logger } from "../logger.ts";
+import { SHOWS_MARKS, killAll, markedProcesses } from "./marks.ts";
+
+/** Ends what has left the process group of its server, as daemons do, and would stay behind for ever. */
+export interface Runaways {
+  /**
+   * Resolves when no process with that mark is left that can be found. Calls that come together share one look at the
+   * processes of the machine.
+   */
+  end(mark: string): Promise<void>;
+}
+
+/** Milliseconds between two looks, and how many times as long as a look they are at least: it costs CPU time. */
+const MIN_PAUSE_MS = 100;
+const PAUSE_FOR_LOOK = 20;
+
+/**
+ * Looks at those that were killed: each may have started another just before, and is there until the system gets to it.
+ * No event tells of the end of a process that is not our child.
+ */
+const MAX_LOOKS = 50;
+const LOOK_AGAIN_MS = 20;
+
+export function createRunaways(logger: Logger): Runaways {
+  let due = new Set<string>();
+  let next: Promise<void> | undefined;
+  let mayLookAt = 0;
+  const look = async (): Promise<void> => {
+    // Always later, so that whoever comes now is still part of it.
+    await delay(Math.max(0, mayLookAt - performance.now()));
+    const marks = due;
+    [due, next] = [new Set(), undefined];
+    const startedAt = performance.now();
+    await endMarked((mark) => marks.has(mark), logger);
+    const lookMs = performance.now() - startedAt;
+    mayLookAt = performance.now() + Math.max(MIN_PAUSE_MS, lookMs * PAUSE_FOR_LOOK);
+  };
+  return {
+    end(mark) {
+      if (!SHOWS_MARKS) return Promise.resolve();
+      due.add(mark);
+      return (next ??= look());
+    },
+  };
+}
+
+/** Kills every process with such a mark, and what those start meanwhile. Takes up to a second where one does not end. */
+export async function endMarked(isDue: (mark: string) => boolean, logger: Logger): Promise<void> {
+  const pids = new Set<number>();
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const found = (await markedProcesses()).filter(({ mark }) => isDue(mark));
+    if (killAll(found) === 0) break;
+    for (const { pid } of found) pids.add(pid);
+    await delay(LOOK_AGAIN_MS);
+  }
+  if (pids.size === 0) return;
+  logger.info({ pids: [...pids] }, "Processes that had left the group of their server were ended");
+}

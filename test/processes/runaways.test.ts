@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { describe, test } from "node:test";
+import type { TestContext } from "node:test";
+
+import { createHandler } from "../../lib/index.ts";
+import type { HandlerOptions } from "../../lib/index.ts";
+import { until, within } from "../support/deadline.ts";
+import { fixture } from "../support/fixture.ts";
+import { isAlive, processesWith, waitUntilGone } from "../support/processes.ts";
+import { call, post } from "../support/rpc.ts";
+
+const WAIT_MS = 10_000;
+
+interface Caller {
+  readonly token: string;
+  readonly ask: (body: object) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+function createCaller(
+  t: TestContext,
+  name: string,
+  server: object,
+  options: Partial<HandlerOptions> = {},
+): Caller {
+  const { command, args, token } = fixture(name);
+  const handler = createHandler({
+    mcpServers: { [name]: { command, args, ...server } },
+    allowAnonymous: true,
+    ...options,
+  });
+  const close = () => within(handler.close(), WAIT_MS, "the handler closes");
+  t.after(async () => {
+    await close();
+    for (const { pid } of processesWith(token)) process.kill(pid, "SIGKILL");
+    await waitUntilGone(token);
+  });
+  const ask = async (body: object): Promise<string> => {
+    const response = handler.fetch(new Request("http://localhost/mcp", post(body)));
+    return (await within(response, WAIT_MS, "an answer")).text();
+  };
+  return { token, ask, close };
+}
+
+const needsProc = { skip: !existsSync("/proc/self/environ") };
+
+describe("a process that leaves the group of its server", needsProc, () => {
+  test("is ended with it, and the handler is not closed before", async (t) => {
+    const logged: object[] = [];
+    const log = (fields: object, message: string): void => void logged.push({ ...fields, message });
+    const logger = { debug: log, info: log, warn: log, error: log };
+    const { token, ask, close } = createCaller(t, "exits-leaving-daemon", {}, { logger });
+    await ask(call("call"));
+    await waitUntilGone(token);
+    await ask(call("call"));
+    await close();
+    assert.deepEqual(processesWith(token), []);
+    const lines = logged.filter((line) => JSON.stringify(line).includes("had left the group"));
+    assert.equal(lines.length, 2, JSON.stringify(logged));
+  });
+
+  test("may stay where the operator says so", async (t) => {
+    const { token, ask, close } = createCaller(t, "exits-leaving-daemon", { keepDaemons: true });
+    await ask(call("call"));
+    await close();
+    const [daemon] = await until(
+      () => (processesWith(token).length === 1 ? processesWith(token) : undefined),
+      {
+        withinMs: WAIT_MS,
+        label: "only the daemon is left",
+      },
+    );
+    assert.ok(isAlive(daemon?.pid ?? 0));
+  });
+
+  test("of another request stays as long as that one runs", async (t) => {
+    const { token, ask } = createCaller(t, "exits-leaving-daemon", {});
+    const other = createCaller(t, "silent-in-call", { requestTimeoutMs: WAIT_MS });
+    void other.ask(call("call"));
+    await until(() => processesWith(other.token).length === 1, { withinMs: WAIT_MS, label: "it runs" });
+    await ask(call("call"));
+    await waitUntilGone(token);
+    assert.equal(processesWith(other.token).length, 1);
+  });
+});
+
+interface Environment {
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function environmentOf({ ask }: Caller): Promise<Environment["env"]> {
+  const answer = JSON.parse(await ask(call("environment"))) as { result: { content: [{ text: string }] } };
+  return (JSON.parse(answer.result.content[0].text) as Environment).env;
+}
+
+describe("private", () => {
+  test("gives each process a HOME and a TMPDIR that are gone after it", async (t) => {
+    const caller = createCaller(t, "environment", { private: true });
+    const [one, other] = await Promise.all([environmentOf(caller), environmentOf(caller)]);
+    const places = [one, other].flatMap(({ HOME, TMPDIR }) => [HOME, TMPDIR]);
+    assert.equal(new Set(places).size, 4);
+    await caller.close();
+    for (const place of places) assert.equal(existsSync(place ?? ""), false, place);
+  });
+
+  test("is what a request gets that sets variables, unless the operator says otherwise", async (t) => {
+    const { HOME } = await environmentOf(createCaller(t, "environment", {}));
+    assert.equal(HOME, process.env["HOME"]);
+  });
+});
