@@ -101,7 +101,7 @@ interface Running {
 function start(hostId: string): Running {
   const args = ["-c", PROGRAM, "mayfly-guard", `${MARK}=${hostId}.`, join(tmpdir(), `mayfly-${hostId}-`)];
   // A session of its own: what ends the host by its group or its terminal must not end the guard.
-  const options = { detached: true, env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" } };
+  const options = { cwd: "/", detached: true, env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" } };
   const guard = spawn("/bin/sh", args, { ...options, stdio: ["pipe", "ignore", "ignore"] });
   const stdin = guard.stdin as Socket;
   // The host may end at any time, and a guard that has ended says so itself.
