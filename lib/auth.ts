@@ -54,19 +54,23 @@ export async function admitKey(request: IncomingRequest, url: URL, rules: Access
     if (rules.allowAnonymous) return "anonymous";
     throw new MayflyError("NO_KEY_CONFIGURED", { headers: CHALLENGE });
   }
-  const key = presentedKeys(request, url).find((presented) => isKnown(presented, rules.authKeys));
+  const key = presentedKeys(request, url).find((presented) => isKey(presented, rules.authKeys));
   if (key === undefined) throw new MayflyError("UNAUTHORIZED", { headers: CHALLENGE });
   return `key:${sha256(key).toString("base64url")}`;
 }
 
 function presentedKeys({ headers }: IncomingRequest, url: URL): string[] {
-  const bearer = /^Bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  const keys = [bearer, headers.get("x-api-key"), ...url.searchParams.getAll(KEY_PARAMETER)];
+  const keys = [bearerOf(headers), headers.get("x-api-key"), ...url.searchParams.getAll(KEY_PARAMETER)];
   return keys.filter((key) => typeof key === "string");
 }
 
+/** The token of `Authorization: Bearer TOKEN`. */
+export function bearerOf(headers: Headers): string | undefined {
+  return /^Bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+}
+
 /** Every key is compared, and all of each: the time says nothing about which one was nearly right. */
-function isKnown(presented: string, keys: readonly string[]): boolean {
+export function isKey(presented: string, keys: readonly string[]): boolean {
   const digest = sha256(presented);
   return keys.map((key) => timingSafeEqual(sha256(key), digest)).includes(true);
 }

@@ -122,6 +122,22 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: 'The URL parameter "{name}" is not valid: {detail}',
   },
+  PARAMETER_HAS_SOURCE: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message:
+      'The variable "{name}" is taken from the {source} here, and not from a URL parameter of its name',
+  },
+  TOO_MANY_PARAMETERS: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "The URL has more than {limit} parameters",
+  },
+  CREDENTIAL_NOT_VALID: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: 'The {source}, which sets the variable "{variable}", is not valid: {detail}',
+  },
   VERSION_NOT_KNOWN: {
     status: 400,
     rpc: INVALID_REQUEST,
@@ -259,7 +275,7 @@ export const ERRORS = {
     status: 400,
     rpc: INVALID_REQUEST,
     message:
-      'The URL parameter "{name}" cannot change the environment of a process that is shared, or runs already: see --shared-session and --sessions',
+      'A request cannot set the variable "{name}" of a process that is shared, or runs already: see --shared-session and --sessions',
   },
   NOT_STATELESS: {
     status: 200,

@@ -133,7 +133,7 @@ interface Call extends Source {
 }
 
 async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined): Promise<Response> {
-  const { request, route, name, url } = call;
+  const { request, route } = call;
   const streamable = host.sessions === "none" ? undefined : sessions?.streamable;
   const served = streamable ? ["GET", "POST", "DELETE"] : ["POST"];
   refuseMethod(request, served, elsewhere(route, host.transports, host.paths));
@@ -146,7 +146,7 @@ async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined)
   const incoming = classify(posted, request.headers, host);
   try {
     if (host.drain.signal.aborted && asksForSomething(incoming)) throw new MayflyError("SHUTTING_DOWN");
-    const server = serverFor(name, url, host);
+    const server = serverFor(call, host);
     const rest = refuseHidden(incoming, server, host.logger);
     return await forward(rest, server, { ...call, stream }, host);
   } catch (error) {
@@ -154,10 +154,10 @@ async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined)
   }
 }
 
-/** The server that the path names, with the variables that the URL sets for this request. */
-function serverFor(name: string | undefined, url: URL, { servers }: Host): Server {
+/** The server that the path names, with the variables that this request brings. */
+function serverFor({ request, name, url }: Call, { servers, rules }: Host): Server {
   const server = servers.find(name);
-  return withEnvironment(server, requestedEnvironment(url, server));
+  return withEnvironment(server, requestedEnvironment(request, url, server, rules));
 }
 
 function asksForSomething({ requests, answers }: Incoming): boolean {

@@ -2,6 +2,8 @@ import { join, resolve as absolute } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
+import { isSameVariable, readSources } from "./credential-sources.ts";
+import type { CallerVariable } from "./credential-sources.ts";
 import type {
   HandlerOptions,
   InputMode,
@@ -54,6 +56,8 @@ export interface Server {
   readonly digest: string;
   /** Variables that a request may set: names, `PREFIX_*`, or `*`. */
   readonly allowEnv: readonly string[];
+  /** Variables that come from the request alone: absent there, they are absent in the process. */
+  readonly envFrom: readonly CallerVariable[];
   /** Values that must not be seen in a log, although the server may print them. */
   readonly secrets: readonly string[];
 }
@@ -187,7 +191,8 @@ function changeBetween(before: Entries, after: Entries): ServersChange {
 
 function toServer(name: string, config: ServerConfig, options: HandlerOptions, own: Environment): Server {
   const base = absolute(options.baseDirectory ?? process.cwd());
-  const inherited = inheritedEnvironment(own, options.passEnv ?? []);
+  const envFrom = readSources(config.envFrom);
+  const inherited = without(envFrom, inheritedEnvironment(own, options.passEnv ?? []));
   const passed = inheritedEnvironment(own, []);
   return {
     name,
@@ -211,6 +216,7 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     inputMode: config.inputMode ?? options.inputMode ?? "refuse",
     rerun: config.rerun ?? "safe",
     allowEnv: config.allowEnv ?? options.allowEnv ?? [],
+    envFrom,
     digest: sha256(JSON.stringify([name, config.command, config.args, config.env, config.cwd])),
     secrets: [
       ...Object.values(config.env ?? {}),
@@ -219,6 +225,15 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
       ...(options.stateSecrets ?? []),
     ],
   };
+}
+
+/** A caller who brings no credential must not run with the operator's. */
+function without(
+  callers: readonly CallerVariable[],
+  environment: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const isCallers = (name: string): boolean => callers.some(({ variable }) => isSameVariable(variable, name));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isCallers(name)));
 }
 
 /**
@@ -236,8 +251,14 @@ export function withEnvironment(server: Server, values: Readonly<Record<string, 
     credentials: true,
     tools: createToolMemory(),
     digest: sha256(JSON.stringify([digest, inOrder])),
-    secrets: [...secrets, ...Object.values(values)],
+    secrets: [...secrets, ...Object.values(values).flatMap(asPrinted)],
   };
+}
+
+/** A value as it is, and as it stands in the URLs that programs print: in their paths, and in their parameters. */
+function asPrinted(value: string): string[] {
+  const asParameter = new URLSearchParams({ "": value }).toString().slice(1);
+  return [...new Set([value, encodeURIComponent(value), asParameter])];
 }
 
 function timesOf(

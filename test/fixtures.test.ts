@@ -20,6 +20,7 @@ const EXIT_AT_EOF = [
   "counter",
   "crashes-in-call",
   "declares-everything",
+  "dumps-environment",
   "echo",
   "environment",
   "exits-leaving-grandchild",

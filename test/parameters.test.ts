@@ -3,16 +3,22 @@ import { describe, test } from "node:test";
 
 import * as fc from "fast-check";
 
+import { readSources } from "../lib/credential-sources.ts";
+import { MAX_VALUE_BYTES } from "../lib/credentials.ts";
 import { OWN } from "../lib/environment.ts";
 import { MayflyError } from "../lib/errors.ts";
 import { requestedEnvironment } from "../lib/parameters.ts";
-import { NEVER_SETTABLE } from "../lib/request-variables.ts";
+import { NEVER_SETTABLE } from "../lib/never-settable.ts";
 import { always } from "./support/texts.ts";
 
 const SECRET = "s3cret-value";
 
+const KEY = "the-k3y-of-this-host";
+
 function requested(query: string, allowEnv: readonly string[] = ["*"]): Record<string, string> {
-  return requestedEnvironment(new URL(`http://localhost/mcp?${query}`), { allowEnv });
+  const url = new URL(`http://localhost/mcp?${query}`);
+  const envFrom = readSources({ CALLERS: "header:x-callers", MAPPED: "query:mapped", SAME: "query:SAME" });
+  return requestedEnvironment({ headers: new Headers() }, url, { allowEnv, envFrom }, { authKeys: [KEY] });
 }
 
 function refusalOf(query: string, allowEnv?: readonly string[]): MayflyError {
@@ -35,19 +41,30 @@ describe("the variables of a URL", () => {
     ["DB_URL=1&DB_=2&X", ["DB_*", "X"], { DB_URL: "1", DB_: "2", X: "" }],
     ["a=1&_b2=2&NODE_ENV=test&DEBUG=*", ["*"], { a: "1", _b2: "2", NODE_ENV: "test", DEBUG: "*" }],
     ["NODE_ENV=test", ["NODE_ENV"], { NODE_ENV: "test" }],
+    ["mapped=1&SAME=2&A=3", ["*"], { A: "3", MAPPED: "1", SAME: "2" }],
+    ["mapped=1", [], { MAPPED: "1" }],
+    [`A=${"x".repeat(MAX_VALUE_BYTES - 1)}`, ["*"], { A: "x".repeat(MAX_VALUE_BYTES - 1) }],
   ];
   for (const [query, allowEnv, found] of rows) {
-    test(`of ?${query} are read where ${allowEnv.join(", ") || "nothing"} is allowed`, () =>
+    test(`of ?${query.slice(0, 60)} are read where ${allowEnv.join(", ") || "nothing"} is allowed`, () =>
       assert.deepEqual(requested(query, allowEnv), found));
   }
 
   test("may have the name of what every object has", () => {
-    const found = requested("__proto__=1&constructor=2");
+    const found = requested("prototype=1&constructor=2&toString=3");
     assert.deepEqual(Object.entries(found), [
-      ["__proto__", "1"],
+      ["prototype", "1"],
       ["constructor", "2"],
+      ["toString", "3"],
     ]);
-    assert.deepEqual(Object.keys({ ...found }), ["__proto__", "constructor"]);
+  });
+
+  test("are up to 64", () => {
+    const query = (count: number): string => Array.from({ length: count }, (_, at) => `A${at}=1`).join("&");
+    assert.equal(Object.keys(requested(query(64))).length, 64);
+    const { code, status, message } = refusalOf(query(65));
+    assert.deepEqual([code, status], ["TOO_MANY_PARAMETERS", 400]);
+    assert.match(message, /more than 64 parameters/);
   });
 });
 
@@ -79,6 +96,57 @@ describe("a URL is refused", () => {
       "PARAMETER_NOT_VALID",
       /"A".*stands there twice/,
     ],
+    [
+      "for what would be the prototype of an object",
+      `__proto__=${SECRET}`,
+      ["*"],
+      "PARAMETER_NOT_VALID",
+      /not/,
+    ],
+    [
+      "for what the server takes from a header",
+      `CALLERS=${SECRET}`,
+      ["*"],
+      "PARAMETER_HAS_SOURCE",
+      /"CALLERS" is taken from the header "x-callers" here/,
+    ],
+    [
+      "for the same in another case",
+      `callers=${SECRET}`,
+      ["*", "CALLERS"],
+      "PARAMETER_HAS_SOURCE",
+      /"callers"/,
+    ],
+    [
+      "for what the server takes from another parameter",
+      `MAPPED=${SECRET}`,
+      ["*"],
+      "PARAMETER_HAS_SOURCE",
+      /URL parameter "mapped"/,
+    ],
+    [
+      "for such a parameter twice",
+      `mapped=${SECRET}&%6dapped=${SECRET}`,
+      ["*"],
+      "CREDENTIAL_NOT_VALID",
+      /"mapped".*twice/,
+    ],
+    [
+      "for the key under another name",
+      `A=${encodeURIComponent(KEY)}`,
+      ["*"],
+      "PARAMETER_NOT_VALID",
+      /"A".*a key of this host/,
+    ],
+    [
+      "for a value that is too long",
+      `A=${"x".repeat(MAX_VALUE_BYTES)}`,
+      ["*"],
+      "PARAMETER_NOT_VALID",
+      /"A".*more than 16384 bytes/,
+    ],
+    ["for bytes that are no UTF-8", "A=%FF", ["*"], "PARAMETER_NOT_VALID", /"A".*not UTF-8/],
+    ["for an overlong NUL", "A=%C0%80", ["*"], "PARAMETER_NOT_VALID", /"A".*not UTF-8/],
     ["for a NUL", `A=${SECRET}%00`, ["A"], "PARAMETER_NOT_VALID", /"A".*NUL/],
     ["for a session", `session_id=${SECRET}`, ["*"], "PARAMETER_NOT_VALID", /"session_id".*other paths/],
     ["for a session, in its other name", `sessionId=${SECRET}`, ["*"], "PARAMETER_NOT_VALID", /"sessionId"/],

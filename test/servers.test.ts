@@ -127,6 +127,7 @@ describe("a server", () => {
       inputMode: "refuse",
       rerun: "safe",
       allowEnv: [],
+      envFrom: [],
       secrets: [],
     });
     assert.deepEqual([eras.known(), tools.find("any"), filter.allows("any")], [{}, undefined, true]);
@@ -158,6 +159,18 @@ describe("a server", () => {
     assert.deepEqual(parameters.env, { PATH: "/bin", HOME: "/its", TOKEN: "its", MORE: "1" });
   });
 
+  test("does not have the operator's value of what only a caller brings, in whatever case", () => {
+    const own = { PATH: "/bin", TOKEN: "ours", Token: "ours", TZ: "UTC", TOKENS: "other" };
+    const config = { command: "x", envFrom: { TOKEN: "header:X-Token", TZ: "bearer" } };
+    const { parameters, envFrom, secrets } = serverOf({ mcpServers: { a: config }, passEnv: ["*"] }, own);
+    assert.deepEqual(parameters.env, { PATH: "/bin", TOKENS: "other" });
+    assert.deepEqual(secrets, ["other"]);
+    assert.deepEqual(envFrom, [
+      { variable: "TOKEN", source: { kind: "header", name: "x-token" } },
+      { variable: "TZ", source: { kind: "bearer" } },
+    ]);
+  });
+
   test("has as secrets its own variables, those passed on, and the keys, but not what all inherit", () => {
     const own = { PATH: "/bin", TOKEN: "passed-on" };
     const config = { command: "x", env: { API_KEY: "configured" } };
@@ -171,12 +184,19 @@ describe("a server with variables of a request", () => {
   const server = serverOf({ mcpServers: { a: config } }, { PATH: "/bin" });
 
   test("has them on top of its own, and is the same without any", () => {
-    const { parameters, secrets, filter } = withEnvironment(server, { MODE: "theirs", TOKEN: "t0ken-value" });
+    const other = withEnvironment(server, { MODE: "theirs", TOKEN: "t0ken-value" });
+    const { parameters, secrets, filter } = other;
+    assert.deepEqual([server.credentials, other.credentials], [false, true]);
     assert.deepEqual(parameters.env, { PATH: "/bin", MODE: "theirs", LOG: "1", TOKEN: "t0ken-value" });
     assert.deepEqual(secrets, ["ours", "1", "theirs", "t0ken-value"]);
     assert.equal(filter, server.filter);
     assert.deepEqual(server.parameters.env, { PATH: "/bin", MODE: "ours", LOG: "1" });
     assert.equal(withEnvironment(server, {}), server);
+  });
+
+  test("keeps them secret in the form that they have in URLs, too", () => {
+    const { secrets } = withEnvironment(server, { TOKEN: "a b/c=" });
+    assert.deepEqual(secrets, ["ours", "1", "a b/c=", "a%20b%2Fc%3D", "a+b%2Fc%3D"]);
   });
 
   test("shares what is known of its era, and nothing of its tools: those may be for this caller alone", () => {

@@ -23,6 +23,7 @@ const OF_A_SERVER = [
   "requestTimeoutMs",
   "keepDaemons",
   "allowEnv",
+  "envFrom",
 ];
 
 const MISPLACED = Object.fromEntries(
@@ -129,6 +130,7 @@ const SETTINGS = [
   "private",
   "keepDaemons",
   "allowEnv",
+  "envFrom",
 ] as const satisfies readonly (keyof Settings)[];
 
 function settingsOf(server: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {

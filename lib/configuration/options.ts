@@ -46,6 +46,12 @@ export interface ServerConfig {
   readonly keepDaemons?: boolean;
   /** Variables of the server that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default HandlerOptions.allowEnv */
   readonly allowEnv?: readonly string[];
+  /**
+   * Variables of the server whose values a request brings, and where: `header:NAME`, `query:NAME` (a URL parameter) or
+   * `bearer`. What a request does not bring is not set in its process, also where passEnv names it. A value has up to
+   * 16 384 bytes; more is 400. @default none
+   */
+  readonly envFrom?: Readonly<Record<string, string>>;
 }
 
 /** Tools by name, where `*` stands for any characters. A tool that both name is denied. */

@@ -1,6 +1,8 @@
 import * as z from "zod/mini";
 
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
+import { flawsOfSources, isSameVariable } from "../credential-sources.ts";
+import { isObject } from "../jsonrpc.ts";
 import { flawOfAllowed } from "../request-variables.ts";
 import { choice, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
 import { INPUT_MODES } from "./options.ts";
@@ -15,6 +17,14 @@ const settable = z.string().check(({ value, issues }) => {
 });
 
 export const settables = z.optional(z.array(settable));
+
+/** Each variable for itself, before the record is read: that would leave `__proto__` out in silence. */
+const sources = z.unknown().check(({ value, issues }) => {
+  if (!isObject(value)) return;
+  for (const [variable, message] of flawsOfSources(value)) {
+    issues.push({ code: "custom", message, input: value, path: [variable] });
+  }
+});
 
 const toolNames = z.optional(z.array(z.string().check(z.minLength(1, "expected the name of a tool"))));
 
@@ -39,6 +49,7 @@ const MEMBERS = {
   private: truth,
   keepDaemons: truth,
   allowEnv: settables,
+  envFrom: z.optional(z.pipe(sources, z.record(z.string(), z.string()))),
 } satisfies Members<ServerConfig>;
 
 /** Members of a server alone, which somebody may write where they have no effect. */
@@ -56,13 +67,12 @@ export const ONLY_OF_A_SERVER = [
   "tools",
   "private",
   "keepDaemons",
+  "envFrom",
 ] as const satisfies readonly (keyof ServerConfig)[];
 
 /** To ignore them could open what they were meant to close. */
 export const NOT_YET = {
-  envFrom: "is not supported by this version",
-  headerToEnv:
-    "is not supported by this version: with allowEnv a request sets variables by parameters of its URL",
+  headerToEnv: 'is of another program: write "envFrom": { "TOKEN": "header:x-token" }',
   envFile: 'is not read: put the variables into "env"',
   disabledTools: 'is of another program: write "tools": { "deny": [...] }',
   excludeTools: 'is of another program: write "tools": { "deny": [...] }',
@@ -70,17 +80,29 @@ export const NOT_YET = {
   includeTools: 'is of another program: write "tools": { "allow": [...] }',
 };
 
+/** A variable has one value: the operator's, or that of whoever calls. */
+const CONTRADICTION: z.core.CheckFn<Readonly<Record<string, unknown>>> = ({ value, issues }) => {
+  const { env, envFrom } = value;
+  const own = Object.keys(Object(env));
+  for (const variable of Object.keys(Object(envFrom))) {
+    const same = own.find((name) => isSameVariable(name, variable));
+    if (same === undefined) continue;
+    const message = `stands in env too, as ${same}: the value is yours, or that of the request`;
+    issues.push({ code: "custom", message, input: value, path: ["envFrom", variable] });
+  }
+};
+
 /** A server as the library takes it. */
 export const SERVER = shape(MEMBERS, {
   refused: { ...NOT_YET, url: "is of a remote server, which this version does not connect to" },
   hint: "parseMcpJson leaves out those of other tools",
-});
+}).check(CONTRADICTION);
 
 /** A server in a file that other tools read too. */
 export const SERVER_IN_FILE = shape(
   { ...MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
   { open: true, refused: { ...NOT_YET, cmd: 'is called "command"' } },
-);
+).check(CONTRADICTION);
 
 /** What a server may be called: it stands in paths. */
 export const SERVER_NAME = /^[\w.-]+$/;

@@ -18,7 +18,8 @@ import { openEventStream } from "./event-stream.ts";
 import { announce } from "./announcing.ts";
 import type { SessionClient } from "./client.ts";
 import { refuseRequests, tooManySessions } from "./admission.ts";
-import { serverFor } from "./environment.ts";
+import { refuseOtherCredentials, serverFor } from "./environment.ts";
+import type { Begun } from "./environment.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { Membership } from "./session.ts";
 
@@ -26,12 +27,12 @@ import type { Membership } from "./session.ts";
 export interface HttpSse {
   /**
    * The stream. All that the client may do is bound to it: its POSTs bring nothing but the name of the stream.
-   * @throws NOT_ACCEPTABLE, ORIGIN_NOT_ALLOWED, SHUTTING_DOWN, TOO_MANY_SESSIONS, and what is wrong with the variables in the URL
+   * @throws NOT_ACCEPTABLE, ORIGIN_NOT_ALLOWED, SHUTTING_DOWN, TOO_MANY_SESSIONS, and what is wrong with the variables of the request
    */
   open(opening: Opening): Response;
   /**
    * A message of the client. What it leads to comes on the stream.
-   * @throws STREAM_NOT_FOUND, MESSAGE_TYPE, VERSION_NOT_SUPPORTED, and what is wrong with the body
+   * @throws STREAM_NOT_FOUND, ENVIRONMENT_FIXED, MESSAGE_TYPE, VERSION_NOT_SUPPORTED, and what is wrong with the body
    */
   take(request: IncomingRequest, url: URL): Promise<Response>;
 }
@@ -45,11 +46,16 @@ export interface Opening {
   readonly principal: string;
 }
 
+/** A stream, as its client's POSTs find it. */
+interface Stream extends Begun {
+  readonly membership: Membership;
+}
+
 /** Streams at once. Each takes some ten kilobytes. */
 const MAX_STREAMS = 10_000;
 
 export function createHttpSse(registry: SessionRegistry, host: Host): HttpSse {
-  const streams = new Map<string, Membership>();
+  const streams = new Map<string, Stream>();
   return {
     open(opening) {
       if (!mayStream(opening.request.headers.get("accept"))) throw new MayflyError("NOT_ACCEPTABLE");
@@ -61,8 +67,10 @@ export function createHttpSse(registry: SessionRegistry, host: Host): HttpSse {
     async take(request, url) {
       refuseMethod(request, ["POST"]);
       const { searchParams } = url;
-      const membership = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
-      if (!membership) throw new MayflyError("STREAM_NOT_FOUND");
+      const stream = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
+      if (!stream) throw new MayflyError("STREAM_NOT_FOUND");
+      refuseOtherCredentials({ request, url }, stream, host.rules);
+      const { membership } = stream;
       const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes, "MESSAGE_TYPE"));
       refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
@@ -82,12 +90,13 @@ function refuseEmbedding({ headers }: IncomingRequest): void {
 function join(
   opening: Opening,
   id: string,
-  streams: Map<string, Membership>,
+  streams: Map<string, Stream>,
   registry: SessionRegistry,
   host: Host,
 ): Response {
   const { request, context, route, principal } = opening;
-  const membership = memberOf(opening, registry, host, {
+  const begun = serverFor(opening, opening.server, host.sharedSession, host.rules);
+  const membership = memberOf(begun, principal, registry, host, {
     deliver: (text) => stream.send(frame(text)),
     settle(_request, text) {
       if (text !== undefined) stream.send(frame(text));
@@ -104,7 +113,7 @@ function join(
     clients: [request, context],
     onClose: () => farewells.forEach((bid) => bid()),
   });
-  streams.set(id, membership);
+  streams.set(id, { ...begun, membership });
   stream.send(`event: endpoint\ndata: ${route.endpoint}?sessionId=${id}\n\n`);
   farewells.push(onAbort(host.drain.signal, closeIfIdle));
   // The operator's listener may do anything, and end this stream too.
@@ -115,13 +124,13 @@ function join(
 }
 
 function memberOf(
-  { server, url, principal }: Opening,
+  { server }: Begun,
+  principal: string,
   registry: SessionRegistry,
   { sharedSession }: Host,
   client: SessionClient,
 ): Membership {
-  const { server: own } = serverFor(url, server, sharedSession);
-  return sharedSession ? registry.share(own, client) : registry.open(own, client, principal);
+  return sharedSession ? registry.share(server, client) : registry.open(server, client, principal);
 }
 
 /** The transport is older than the revision without a handshake, which a client of both then leaves. */

@@ -31,7 +31,7 @@ export interface SessionTable {
    * @throws SESSION_NOT_FOUND, ENVIRONMENT_FIXED
    */
   find(request: StreamableRequest): StreamableClient | undefined;
-  /** @throws TOO_MANY_SESSIONS, and what is wrong with the server's name and the variables in the URL */
+  /** @throws TOO_MANY_SESSIONS, and what is wrong with the server's name and the variables of the request */
   open(request: StreamableRequest): { readonly id: string; readonly client: StreamableClient };
 }
 
@@ -59,12 +59,13 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
       const entry = entries.get(id);
       // Another's session is as good as none.
       if (!entry || !isOwn(entry, request)) throw new MayflyError("SESSION_NOT_FOUND");
-      refuseChange(request.url, entry.server, entry.variables);
+      refuseChange(request, entry, host.rules);
       return entry.client;
     },
     open(request) {
-      const { name, principal, url } = request;
-      const { server, variables } = serverFor(url, host.servers.find(name), host.sessions === "shared");
+      const { name, principal } = request;
+      const isShared = host.sessions === "shared";
+      const { server, variables } = serverFor(request, host.servers.find(name), isShared, host.rules);
       if (entries.size >= MAX_SESSIONS) makeRoom(entries, principal);
       const id = PREFIX + randomUUID();
       const client = clientFor(id, server, principal, () => entries.delete(id), registry, host);

@@ -135,7 +135,7 @@ async function postAlone(
   request: StreamableRequest,
   { registry, host }: Place,
 ): Promise<Response> {
-  const { server } = serverFor(request.url, host.servers.find(request.name), true);
+  const { server } = serverFor(request, host.servers.find(request.name), true, host.rules);
   const collected = collectAlone(messages, stream, (client) => registry.share(server, client));
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, request, host);

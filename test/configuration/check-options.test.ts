@@ -67,7 +67,8 @@ const WRONG_SERVER: Row = [
     server({ ...works, requestTimeoutMs: "5s" }),
     "mcpServers.a.requestTimeoutMs: expected a whole number of milliseconds",
   ],
-  [server({ ...works, envFrom: {} }), 'mcpServers.a: "envFrom" is not supported by this version'],
+  [server({ ...works, envFrom: ["TOKEN"] }), "mcpServers.a.envFrom: expected object, found array"],
+  [server({ ...works, envFrom: { TOKEN: 1 } }), "mcpServers.a.envFrom.TOKEN: expected string, found number"],
 ];
 
 const OWN_OPTIONS: Row = [
@@ -76,6 +77,7 @@ const OWN_OPTIONS: Row = [
   [{ nonsense: 1 }, 'options: unknown key "nonsense"'],
   [{ denyTools: ["a"] }, 'options: "denyTools" is "tools" of a server: { deny: [...] }'],
   [{ tools: { deny: ["a"] } }, 'options: "tools" belongs to a server, below mcpServers'],
+  [{ envFrom: {} }, 'options: "envFrom" belongs to a server, below mcpServers'],
   [{ era: "legacy" }, 'options: "era" belongs to a server, below mcpServers'],
   [{ port: 8000 }, 'options: "port" is an option of serve, from mcp-mayfly/node'],
   [{ allowAnonymous: "false" }, "allowAnonymous: expected boolean, found string"],
