@@ -22,6 +22,30 @@ export function mask(text: string, secrets: readonly string[]): string {
 }
 
 /**
+ * The same for the last part of a longer text: what it begins with, or all of it, may be the rest of a secret that was
+ * cut in half.
+ */
+export function maskTail(text: string, secrets: readonly string[]): string {
+  const forms = secrets.flatMap(written);
+  if (text.length >= MIN_SECRET_LENGTH && forms.some((form) => form.includes(text))) return "***";
+  const rest = Math.max(0, ...forms.map((form) => overlap(form, text)));
+  return (rest === 0 ? "" : "***") + mask(text.slice(rest), secrets);
+}
+
+/** A secret as it is, in a JSON string, and in one inside of another. */
+function written(secret: string): string[] {
+  const once = JSON.stringify(secret).slice(1, -1);
+  return [...new Set([secret, once, JSON.stringify(once).slice(1, -1)])];
+}
+
+/** How many characters, if they are enough to tell, end the secret and begin the text. */
+function overlap(secret: string, text: string): number {
+  let length = Math.min(secret.length, text.length);
+  while (length >= MIN_SECRET_LENGTH && !secret.endsWith(text.slice(0, length))) length -= 1;
+  return length < MIN_SECRET_LENGTH ? 0 : length;
+}
+
+/**
  * The first characters of a masked text. A secret that the limit would cut in half is masked whole.
  * @param limit characters of the text, as it was before
  */

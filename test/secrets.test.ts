@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { mask, maskedStart } from "../lib/secrets.ts";
+import { mask, maskTail, maskedStart } from "../lib/secrets.ts";
 import { effortOf } from "./support/effort.ts";
 import { bigText } from "./support/fixture.ts";
 
@@ -22,6 +22,24 @@ describe("mask", () => {
     ];
   for (const [what, text, secrets, masked] of rows) {
     test(what, () => assert.equal(mask(text, secrets), masked));
+  }
+});
+
+describe("maskTail", () => {
+  const secret = 'the-first "half" and-the-second-half';
+  const rows: readonly (readonly [what: string, text: string, masked: string])[] = [
+    ["leaves a text without secrets alone", "and-then", "and-then"],
+    ["masks a whole secret", `x ${secret} y`, "x *** y"],
+    ["masks the rest of a secret at the beginning", "and-the-second-half and a line", "*** and a line"],
+    ["masks the rest of one that was escaped", 'half\\" and-the-second-half"}', '***"}'],
+    ["masks what is nothing but a part", 'first "half" and', "***"],
+    ["masks the rest of one before a whole one", `second-half ${secret}`, "*** ***"],
+    ["leaves the rest alone where it is no beginning", "a second-half", "a second-half"],
+    ["leaves alone what is too short to tell", "half", "half"],
+    ["takes an empty text", "", ""],
+  ];
+  for (const [what, text, masked] of rows) {
+    test(what, () => assert.equal(maskTail(text, ["short", secret]), masked));
   }
 });
 

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import "./process-title.ts";
+
 import { Command } from "commander";
 
 import { ConfigurationError } from "../configuration/error.ts";

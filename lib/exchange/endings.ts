@@ -7,7 +7,7 @@ import type { Logger } from "../logger.ts";
 import type { Reply } from "./order.ts";
 import type { OwnProcess } from "../processes.ts";
 import { lineTooLong, tooManyValues } from "../reasons.ts";
-import { mask } from "../secrets.ts";
+import { mask, maskTail } from "../secrets.ts";
 import type { Server } from "../servers.ts";
 import { finish } from "./turns.ts";
 import type { Exchange } from "./turns.ts";
@@ -83,7 +83,7 @@ export function report(
   logger: Logger,
 ): void {
   void (process?.gone ?? Promise.resolve()).then(() => {
-    const stderr = mask(process?.child.stderrTail() ?? "", server.secrets);
+    const stderr = maskTail(process?.child.stderrTail() ?? "", server.secrets);
     const cause = failure.cause instanceof Error ? mask(failure.cause.message, server.secrets) : undefined;
     // A refused handshake is told in the server's own words.
     const message = mask(failure.message, server.secrets);
