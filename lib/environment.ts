@@ -10,6 +10,7 @@ const INHERITED = [
 export const OWN = [
   ...[
     "AUTH_KEY",
+    "AUTH_KEY_FILE",
     "ALLOW_ANONYMOUS",
     "MCP_SERVER_CONFIG",
     "MCP_CONFIG",

@@ -9,7 +9,7 @@ import { OWN_PARAMETERS, isAllowed, isNeverSettable, isVariableName } from "./re
 import type { Server } from "./servers.ts";
 
 /** Parameters of a URL. With the largest value each they are 1 MiB, half of what Linux gives a new program by default. */
-export const MAX_PARAMETERS = 64;
+const MAX_PARAMETERS = 64;
 
 /**
  * The variables that a request sets: by `envFrom`, and by every other parameter of its URL but the key. Older proxies

@@ -38,6 +38,7 @@ const INHERITED = [
 /** A pin: no setting passes these on. */
 const NEVER = [
   "AUTH_KEY",
+  "AUTH_KEY_FILE",
   "ALLOW_ANONYMOUS",
   "MCP_SERVER_CONFIG",
   "MCP_CONFIG",

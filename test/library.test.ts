@@ -132,6 +132,17 @@ test("authenticate lets in whom it knows", async (t) => {
   assert.equal(await statusOf(url, { "x-token": "token-of-eve" }), 401);
 });
 
+test("credentials of callers reach the process of their request", async (t) => {
+  const { line } = await start(t, "Credentials of callers");
+  const url = await line();
+  const environmentWith = async (query: string, headers: Readonly<Record<string, string>>): Promise<string> =>
+    (await within(fetch(url + query, post(call("get-env"), headers)), WAIT_MS, "an answer")).text();
+  const brought = await environmentWith("?tenant=blue", { "x-api-token": "t0ken-of-ann" });
+  assert.match(brought, /API_TOKEN\W+t0ken-of-ann/);
+  assert.match(brought, /TENANT\W+blue/);
+  assert.doesNotMatch(await environmentWith("", {}), /API_TOKEN|TENANT/);
+});
+
 test("cors lets the listed pages read", async (t) => {
   const { line } = await start(t, "CORS");
   const url = await line();
@@ -184,8 +195,8 @@ const STRICT: ts.CompilerOptions = {
 
 test("every example is among these", () => {
   const headings = [
-    ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "authenticate", "CORS", "TLS"],
-    "onMessage",
+    ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "authenticate", "Credentials of callers"],
+    ...["CORS", "TLS", "onMessage"],
   ];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });

@@ -9,12 +9,13 @@ import type { Settings } from "./serve-options.ts";
 export function adapterOptions(config: FoundConfig, settings: Settings): ServeOptions {
   const { config: _file, shell: _shell, namedServers: _named, shutdownTimeoutMs: _grace, ...rest } = settings;
   const { logLevel = "info", transport, endpoint: _endpoint, cors, ...options } = rest;
-  const { allowedHosts = [], tls: _tls, tlsFiles: _files, ...others } = options;
-  const [paths, tls] = [pathsOf(settings), tlsOf(settings)];
+  const { allowedHosts = [], tls: _tls, tlsFiles: _files, keyFile: _keys, ...others } = options;
+  const [paths, tls, authKeys] = [pathsOf(settings), tlsOf(settings), keysOf(settings)];
   return {
     ...config,
     ...others,
     ...(allowedHosts.length > 0 && { allowedHosts }),
+    ...(authKeys && { authKeys }),
     ...(paths && { paths }),
     ...(tls && { tls }),
     ...(cors && { cors: completeCors(cors) }),
@@ -22,6 +23,14 @@ export function adapterOptions(config: FoundConfig, settings: Settings): ServeOp
     logger: createLogger(logLevel),
     logMessages: logLevel === "debug",
   };
+}
+
+/** Keys that somebody has moved to a file must not go on to open the door from where they were. */
+function keysOf({ authKeys, keyFile }: Settings): ServeOptions["authKeys"] {
+  if (authKeys && keyFile) {
+    throw new ConfigurationError(`${keyFile.writtenAs}: there are keys in --auth-key or AUTH_KEY already`);
+  }
+  return keyFile?.keys ?? authKeys;
 }
 
 function pathsOf({ paths, transport, endpoint }: Settings): ServeOptions["paths"] {

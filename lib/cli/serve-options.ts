@@ -18,6 +18,8 @@ export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
   readonly tls?: Partial<ServeOptions["tls"]>;
   /** The files that it was read from. */
   readonly tlsFiles?: TlsFiles;
+  /** What --auth-key-file brought, in place of {@link ServeOptions.authKeys}. */
+  readonly keyFile?: { readonly keys: readonly string[]; readonly writtenAs: string };
   readonly config?: string;
   readonly shell?: boolean;
   readonly namedServers?: Readonly<Record<string, ServerConfig>>;
@@ -231,6 +233,13 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: (text, name) => ({ authKeys: keys(text, name) }),
   },
   {
+    flags: "--auth-key-file <file>",
+    variable: "AUTH_KEY_FILE",
+    otherwise: "none",
+    meaning: "file with the keys, by line or comma; read at the start",
+    read: (file, name) => ({ keyFile: { keys: keysIn(file, name), writtenAs: name } }),
+  },
+  {
     flags: "--allow-anonymous",
     variable: "ALLOW_ANONYMOUS",
     otherwise: "off",
@@ -362,6 +371,10 @@ function keys(text: string, name: string): string[] {
   const found = list(text);
   if (found.length === 0) throw new ConfigurationError(`${name}: expected a key, found none`);
   return found;
+}
+
+function keysIn(file: string, name: string): string[] {
+  return keys(readFileFor(name, file).toString().replace(/\r?\n/g, ","), `${name}: ${file}`);
 }
 
 function passphrase(text: string, name: string): Settings {

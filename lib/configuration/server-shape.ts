@@ -80,11 +80,12 @@ export const NOT_YET = {
   includeTools: 'is of another program: write "tools": { "allow": [...] }',
 };
 
+type Pairs = Readonly<Record<string, string>> | undefined;
+
 /** A variable has one value: the operator's, or that of whoever calls. */
-const CONTRADICTION: z.core.CheckFn<Readonly<Record<string, unknown>>> = ({ value, issues }) => {
-  const { env, envFrom } = value;
-  const own = Object.keys(Object(env));
-  for (const variable of Object.keys(Object(envFrom))) {
+const CONTRADICTION: z.core.CheckFn<{ env?: Pairs; envFrom?: Pairs }> = ({ value, issues }) => {
+  const own = Object.keys(value.env ?? {});
+  for (const variable of Object.keys(value.envFrom ?? {})) {
     const same = own.find((name) => isSameVariable(name, variable));
     if (same === undefined) continue;
     const message = `stands in env too, as ${same}: the value is yours, or that of the request`;

@@ -207,7 +207,7 @@ describe("the environment", () => {
   }
 
   test("has a row above for every variable of the table", () => {
-    const elsewhere = new Set(["MCP_CONFIG", "INPUT_MODE"]);
+    const elsewhere = new Set(["MCP_CONFIG", "INPUT_MODE", "AUTH_KEY_FILE"]);
     const names = SERVE_OPTIONS.flatMap(({ variable }) => variable ?? []).filter(
       (name) => !elsewhere.has(name),
     );
@@ -243,6 +243,25 @@ describe("the environment", () => {
   });
 });
 
+describe("a file with keys", () => {
+  const rows: readonly (readonly [what: string, text: string, keys: readonly string[]])[] = [
+    ["one key", "k3y", ["k3y"]],
+    ["one key and the end of a line", "k3y\n", ["k3y"]],
+    ["a key in each line, with an empty one between", "one\r\n\r\n two \n", ["one", "two"]],
+    ["keys between commas", "one,two, three\nfour\n", ["one", "two", "three", "four"]],
+  ];
+  for (const [what, text, authKeys] of rows) {
+    test(`may hold ${what}`, async (t) => {
+      const file = join(await temporaryFolder(t), "keys");
+      writeFileSync(file, text);
+      assert.deepEqual(optionsFor(["--auth-key-file", file]), { ...BOTH, authKeys });
+      assert.deepEqual(optionsFor([], { AUTH_KEY_FILE: file }), { ...BOTH, authKeys });
+      const both = { AUTH_KEY_FILE: file, AUTH_KEY: "other" };
+      assert.throws(() => optionsFor([], both), /^ConfigurationError: AUTH_KEY_FILE: there are keys in/);
+    });
+  }
+});
+
 const REFUSED: readonly (readonly [words: string, message: RegExp])[] = [
   ["--sessions all", /^--sessions: expected one of none, shared, independent, found "all"$/],
   ["--shared-session yes", /^--shared-session: expected true or false, found "yes"$/],
@@ -263,6 +282,12 @@ const REFUSED: readonly (readonly [words: string, message: RegExp])[] = [
   ["--ssl-cert package.json", /^--ssl-key: HTTPS needs a private key$/],
   ["--spares 1", /^--spares: this version supports 0$/],
   ["--auth-key=", /^--auth-key: expected a key, found none$/],
+  ["--auth-key-file no-such", /^--auth-key-file: no-such cannot be read \(ENOENT\)$/],
+  ["--auth-key-file /dev/null", /^--auth-key-file: \/dev\/null: expected a key, found none$/],
+  [
+    "--auth-key-file package.json --auth-key a",
+    /^--auth-key-file: there are keys in --auth-key or AUTH_KEY already$/,
+  ],
 ];
 
 describe("what cannot be is refused with the name of the option", () => {
