@@ -114,6 +114,20 @@ describe("a session of streamable HTTP with a process of its own", () => {
     assert.equal((await send(MINE, "DELETE")).status, 204);
   });
 
+  test("keeps them for the next process when one ends", async (t) => {
+    process.env["TOKEN"] = "ours";
+    t.after(() => delete process.env["TOKEN"]);
+    const config = { envFrom: { TOKEN: "header:x-token" } };
+    const options = { sessions: "independent", passEnv: ["*"], config } as const;
+    const { url, starts } = await serveSessions(t, "dumps-environment", options);
+    const client = await connectStreamable(t, url, { headers: MINE });
+    const { error } = await client.call("crash");
+    assert.equal(error?.data?.["reason"], "exited");
+    const environment = JSON.parse(textOf(await client.call("environment"))) as Environment;
+    assert.equal(environment["TOKEN"], "mine-s3cret");
+    assert.equal(starts(), 2);
+  });
+
   test("leaves a request without a session the values of its own", async (t) => {
     const { url } = await setUp(t, { sessions: "independent" });
     await connectStreamable(t, url, { headers: MINE });
