@@ -27,7 +27,7 @@ export const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "fixtures"
 
 /** What the operator lets and does not let callers do. */
 const ALLOWED: Readonly<Record<string, Partial<ServerConfig>>> = {
-  environment: { allowEnv: ["CALLER_TOKEN"] },
+  environment: { allowEnv: ["CALLER_TOKEN"], envFrom: { CALLER_KEY: "header:x-caller-key" } },
   "lists-tools": { tools: { deny: ["delete_*"] } },
 };
 
@@ -460,6 +460,19 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       const queries = ["?CALLER_TOKEN=a%2Bb", "", "?CALLER_TOKEN=c"];
       assert.deepEqual(await Promise.all(queries.map(tokenSeen)), ["a+b", undefined, "c"]);
       assert.equal(await tokenSeen(""), undefined);
+      await nothingIsLeft();
+    });
+
+    test("a variable from a header is set for its request alone, and by no parameter", async () => {
+      const askWith = (headers: Readonly<Record<string, string>>, query = ""): Promise<Response> =>
+        platform.fetch(`/mcp/environment${query}`, post(call("environment"), { ...ANYTHING, ...headers }));
+      const seen = async (headers: Readonly<Record<string, string>>): Promise<unknown> => {
+        const answer = (await (await askWith(headers)).json()) as Answer;
+        return (JSON.parse(textOf(answer)) as { env: Record<string, string> }).env["CALLER_KEY"];
+      };
+      const brought = [{ "x-caller-key": "a" }, {}, { "X-Caller-Key": "c" }];
+      assert.deepEqual(await Promise.all(brought.map(seen)), ["a", undefined, "c"]);
+      assert.equal((await askWith({}, "?CALLER_KEY=x")).status, 400);
       await nothingIsLeft();
     });
 

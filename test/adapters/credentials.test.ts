@@ -250,6 +250,36 @@ describe("envFrom", () => {
   }
 });
 
+describe("a bearer token", () => {
+  test("is handed on where the operator's own check has read it", async (t) => {
+    const authenticate: ServeOptions["authenticate"] = ({ headers }) =>
+      headers.get("authorization") === `Bearer ${SECRET}` ? { principal: "ann" } : undefined;
+    const { variables, ask } = await setUp(t, { authenticate });
+    assert.deepEqual(only(await variables("", { authorization: `Bearer ${SECRET}` }), "PASS"), [SECRET]);
+    assert.equal((await ask("", { authorization: "Bearer other" })).status, 401);
+  });
+});
+
+for (const inputMode of ["rerun", "hold"] as const) {
+  test(`a question under ${inputMode} is answered with the values of who was asked, and no others`, async (t) => {
+    const stateSecrets = ["a secret of the tests that is long enough"];
+    const { url, token } = await setUp(t, { name: "legacy-asks", inputMode, stateSecrets });
+    const ask = async (value: string, more: object): Promise<Answer> => {
+      const { headers, ...init } = modernCall("ask-one", {}, { capabilities: { elicitation: {} }, ...more });
+      const brought = value === "" ? {} : { "x-token": value };
+      const request = { ...init, headers: { ...Object(headers), ...brought } };
+      const response = await within(fetch(`${url}/mcp`, request), WAIT_MS, "an answer");
+      return (await response.json()) as Answer;
+    };
+    const { result } = await ask("ann", {});
+    const requestState = String(result?.["requestState"]);
+    const retry = { requestState, inputResponses: { q0: { action: "decline" } } };
+    for (const other of ["", "bob"]) assert.equal((await ask(other, retry)).error?.code, -32602);
+    assert.match(textOf(await ask("ann", retry)), /"decline"/);
+    await waitUntilGone(token);
+  });
+}
+
 describe("two callers at the same time", () => {
   test("never see each other's values or answers", { timeout: 120_000 }, async (t) => {
     const { ask } = await setUp(t, { maxProcesses: 4 });
