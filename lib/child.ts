@@ -8,6 +8,7 @@ import type { Writable } from "node:stream";
 import { needDescriptors } from "./descriptors.ts";
 import { readLines } from "./lines.ts";
 import { once, settlesWithin } from "./promises.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { keepTail } from "./tail.ts";
 
 /** What is spawned. The environment is complete: nothing of ours is added to it. */
@@ -16,6 +17,8 @@ export interface StdioServerParameters {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** What `inSandbox` starts it in. */
+  readonly sandbox?: Sandbox | undefined;
 }
 
 export interface ChildLimits {

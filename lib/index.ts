@@ -12,6 +12,8 @@ export type {
   McpConfig,
   MessageObserver,
   ServerConfig,
+  ServerLimits,
+  ServerPermissions,
   SessionInfo,
 } from "./configuration/options.ts";
 export { createEventStore } from "./event-store.ts";

@@ -11,6 +11,7 @@ import { sweep } from "./processes/leftovers.ts";
 import { MARK } from "./processes/marks.ts";
 import { createRunaways } from "./processes/runaways.ts";
 import { deferred } from "./promises.ts";
+import { inSandbox } from "./sandbox/sandbox.ts";
 import type { Server } from "./servers.ts";
 
 /** A process that belongs to one request. */
@@ -89,7 +90,7 @@ function wantedBy({ parameters, command, operatorSets, isPrivate, credentials }:
 async function spawnIn(home: Home, mark: string, server: Server, limits: ChildLimits): Promise<Child> {
   const env = { ...home.env, ...(!server.keepDaemons && { [MARK]: mark }) };
   try {
-    return spawnChild({ ...server.parameters, env }, limits);
+    return spawnChild(inSandbox(server.parameters, env), limits);
   } catch (error) {
     await home.remove();
     throw error;

@@ -4,6 +4,8 @@ import type { Child } from "./child.ts";
 import { MayflyError } from "./errors.ts";
 import { MAX_NESTED, isObject } from "./jsonrpc.ts";
 import { settlesWithin } from "./promises.ts";
+import { endedByLimit, failedStart } from "./sandbox/endings.ts";
+import type { Ending } from "./sandbox/endings.ts";
 import type { Server } from "./servers.ts";
 
 /** Milliseconds between the end of a dying process's stdout and its exit. */
@@ -18,19 +20,35 @@ export async function earlyEnd(child: Child, server: Server, method: string): Pr
   if (!(await settlesWithin(child.exited, EXIT_DELAY_MS)))
     return new MayflyError("STDOUT_CLOSED", { values });
   const { code, signal, error } = await child.exited;
-  if (!error)
-    return new MayflyError("EXITED", { values: { ...values, detail: signal ?? `exit code ${code}` } });
+  if (!error) {
+    const ending = { code, signal, stderr: child.stderrTail() };
+    return afterStart(ending, server, values);
+  }
   const detail = startFailure(error, server.parameters);
   return new MayflyError("SPAWN_FAILED", { values: { ...values, detail }, cause: error });
+}
+
+/** What was started may have been a sandbox, and not yet the server. */
+function afterStart(ending: Ending, { parameters }: Server, values: Record<string, string>): MayflyError {
+  const { sandbox } = parameters;
+  const notStarted = failedStart(sandbox, ending);
+  if (notStarted !== undefined) {
+    return new MayflyError("SPAWN_FAILED", { values: { ...values, detail: notStarted } });
+  }
+  const how = ending.signal ?? `exit code ${ending.code}`;
+  const limit = endedByLimit(sandbox?.limits, ending);
+  const detail = limit === undefined ? how : `${how} (${limit})`;
+  return new MayflyError("EXITED", { values: { ...values, detail } });
 }
 
 /** The system says ENOENT for the program and for the folder alike. */
 function startFailure(
   { code = "no process" }: NodeJS.ErrnoException,
-  { command, cwd }: Server["parameters"],
+  { command, cwd, sandbox }: Server["parameters"],
 ): string {
   if (code !== "ENOENT") return code;
   if (!existsSync(cwd)) return "ENOENT: its working directory does not exist";
+  if (sandbox && sandbox.wrapper.length > 0) return "ENOENT: no such program to wrap it";
   const hint = /\s/.test(command) ? ": its arguments belong in args, or in words of their own" : "";
   return `ENOENT: no such program${hint}`;
 }

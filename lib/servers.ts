@@ -1,4 +1,4 @@
-import { join, resolve as absolute } from "node:path";
+import { resolve as absolute } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
@@ -19,7 +19,7 @@ import type { CachingHints } from "./eras/result-up.ts";
 import { MayflyError } from "./errors.ts";
 import { once } from "./promises.ts";
 import { sha256 } from "./digest.ts";
-import { resolveCommand } from "./resolve.ts";
+import { commandOf, sandboxOf } from "./sandbox/sandbox.ts";
 import { createToolMemory } from "./exchange/tool-memory.ts";
 import type { ToolMemory } from "./exchange/tool-memory.ts";
 import { createToolFilter } from "./tool-filter.ts";
@@ -194,12 +194,14 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
   const envFrom = readSources(config.envFrom);
   const inherited = without(envFrom, inheritedEnvironment(own, options.passEnv ?? []));
   const passed = inheritedEnvironment(own, []);
+  const sandbox = sandboxOf(name, config, options, own);
   return {
     name,
     parameters: {
-      ...resolveCommand({ command: config.command, args: config.args ?? [] }, join(base, "servers", name)),
+      ...commandOf(name, config, base),
       env: { ...inherited, ...config.env },
       cwd: absolute(base, config.cwd ?? "."),
+      ...(sandbox && { sandbox }),
     },
     command: config.command,
     operatorSets: Object.keys(config.env ?? {}),

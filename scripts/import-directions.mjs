@@ -58,7 +58,7 @@ const LAYERS = [
     "lib/input/relays.ts",
     "lib/input/rerun.ts",
   ],
-  ["lib/processes.ts", "lib/reasons.ts", "lib/servers.ts"],
+  ["lib/processes.ts", "lib/reasons.ts", "lib/sandbox/rungs.ts", "lib/servers.ts"],
   [
     "lib/child.ts",
     "lib/processes/*",
@@ -81,6 +81,12 @@ const LAYERS = [
     "lib/never-settable.ts",
     "lib/request-variables.ts",
     "lib/resolve.ts",
+    "lib/sandbox/endings.ts",
+    "lib/sandbox/limits.ts",
+    "lib/sandbox/node-program.ts",
+    "lib/sandbox/permissions.ts",
+    "lib/sandbox/placeholders.ts",
+    "lib/sandbox/sandbox.ts",
     "lib/tail.ts",
   ],
   [
@@ -97,6 +103,7 @@ const LAYERS = [
     "lib/descriptors.ts",
     "lib/digest.ts",
     "lib/patterns.ts",
+    "lib/programs.ts",
     "lib/promises.ts",
     "lib/rawjson.ts",
     "lib/revisions.ts",
@@ -141,8 +148,9 @@ function isCore(file) {
 }
 
 function isNotChild(file) {
-  // `mayfly build` runs npm, which is no server and ends by itself; the guard must outlive us.
-  return !["lib/child.ts", "lib/processes/guard.ts", "lib/cli/build.ts"].includes(file);
+  // `mayfly build` runs npm, and a Node is asked for its options: both end by themselves. The guard must outlive us.
+  const others = ["lib/processes/guard.ts", "lib/sandbox/node-program.ts", "lib/cli/build.ts"];
+  return file !== "lib/child.ts" && !others.includes(file);
 }
 
 function main(root) {

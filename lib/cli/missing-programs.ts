@@ -1,8 +1,6 @@
-import { constants, accessSync } from "node:fs";
-import { delimiter, resolve } from "node:path";
-
 import type { StdioServerParameters } from "../child.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
+import { findProgram } from "../programs.ts";
 import { createServers } from "../servers.ts";
 
 /** A server that cannot run. */
@@ -18,22 +16,14 @@ export interface MissingProgram {
 export function missingPrograms(options: HandlerOptions): MissingProgram[] {
   const servers = createServers(options, process.env);
   const all = servers.names.map((name) => [name, servers.find(name).parameters] as const);
-  return all.flatMap(([server, parameters]) =>
-    process.platform === "win32" || isThere(parameters) ? [] : [{ server, command: parameters.command }],
-  );
+  return all.flatMap(([server, parameters]) => {
+    const command = firstProgram(parameters);
+    const isMissing = process.platform !== "win32" && findProgram(command, parameters) === undefined;
+    return isMissing ? [{ server, command }] : [];
+  });
 }
 
-function isThere({ command, env, cwd }: StdioServerParameters): boolean {
-  if (command.includes("/")) return isExecutable(resolve(cwd, command));
-  const folders = (env["PATH"] ?? "").split(delimiter);
-  return folders.some((folder) => isExecutable(resolve(cwd, folder, command)));
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/** What a wrapper finds is known to the wrapper alone: a container has other programs. */
+function firstProgram({ command, sandbox }: StdioServerParameters): string {
+  return sandbox?.wrapper[0] ?? command;
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type * as z from "zod/mini";
 
 import { OWN } from "../environment.ts";
+import { sandboxOf } from "../sandbox/sandbox.ts";
 import { ConfigurationError } from "./error.ts";
 import { HANDLER } from "./handler-shape.ts";
 import type { HandlerOptions, McpConfig, ServerConfig } from "./options.ts";
@@ -75,6 +76,7 @@ function checkTogether(options: HandlerOptions): void {
     throw new ConfigurationError(`mcpServers.${rerun}: inputMode "rerun" needs a secret: set STATE_SECRET`);
   }
   for (const name of names) checkPrivate(name, mcpServers[name]);
+  for (const [name, server] of Object.entries(mcpServers)) sandboxOf(name, server, options, process.env);
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
 }

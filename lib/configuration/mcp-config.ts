@@ -6,7 +6,7 @@ import { ConfigurationError } from "./error.ts";
 import { expand } from "./expand.ts";
 import type { Variables } from "./expand.ts";
 import { parseJsonc } from "./jsonc.ts";
-import type { McpConfig, ServerConfig, ToolFilter } from "./options.ts";
+import type { McpConfig, ServerConfig, ServerPermissions, ToolFilter } from "./options.ts";
 import { NOT_YET, SERVERS, SERVER_IN_FILE, isEnabled } from "./server-shape.ts";
 import { check, shape } from "./shape.ts";
 
@@ -24,6 +24,9 @@ const OF_A_SERVER = [
   "keepDaemons",
   "allowEnv",
   "envFrom",
+  "limits",
+  "permissions",
+  "wrapper",
 ];
 
 const MISPLACED = Object.fromEntries(
@@ -95,19 +98,43 @@ function parseServer(name: string, entry: unknown, file: string, variables: Vari
   const server = check(SERVER_IN_FILE, entry, { file, member });
   const expanded = (text: string, inner: string): string =>
     expand(text, variables, `${file}: ${member}.${inner}`);
-  const { command, args, env, cwd, tools } = server;
+  const { command, args, env, cwd, tools, limits, permissions, wrapper } = server;
   return {
     command: expanded(command, "command"),
     args: (args ?? []).map((arg, index) => expanded(arg, `args[${index}]`)),
     env: mapValues(env ?? {}, (text, key) => expanded(text, `env.${key}`)),
     ...(cwd !== undefined && { cwd: expanded(cwd, "cwd") }),
     ...(tools !== undefined && { tools: mapTools(tools, (text, inner) => expanded(text, `tools.${inner}`)) }),
+    ...(limits && { limits: onlyGiven(limits) }),
+    ...(permissions && {
+      permissions: mapPermissions(permissions, (text, inner) => expanded(text, `permissions.${inner}`)),
+    }),
+    ...(wrapper && { wrapper: wrapper.map((text, index) => expanded(text, `wrapper[${index}]`)) }),
     ...settingsOf(server),
   };
 }
 
+function mapPermissions(
+  permissions: Read<ServerPermissions>,
+  change: (path: string, place: string) => string,
+): ServerPermissions {
+  const { fsRead, fsWrite, ...others } = permissions;
+  return {
+    ...(fsRead && { fsRead: fsRead.map((path, index) => change(path, `fsRead[${index}]`)) }),
+    ...(fsWrite && { fsWrite: fsWrite.map((path, index) => change(path, `fsWrite[${index}]`)) }),
+    ...onlyGiven(others),
+  };
+}
+
+/** What was checked, in which anything may be undefined that may be left out. */
+type Read<Value> = { readonly [Key in keyof Value]: Value[Key] | undefined };
+
+function onlyGiven<Value extends object>(read: Read<Value>): Value {
+  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined)) as Value;
+}
+
 function mapTools(
-  { allow, deny }: { readonly [Key in keyof ToolFilter]: ToolFilter[Key] | undefined },
+  { allow, deny }: Read<ToolFilter>,
   change: (name: string, place: string) => string,
 ): ToolFilter {
   return {
@@ -116,7 +143,10 @@ function mapTools(
   };
 }
 
-type Settings = Omit<ServerConfig, "command" | "args" | "env" | "cwd" | "tools" | "disabled" | "enabled">;
+type Settings = Omit<
+  ServerConfig,
+  "command" | "args" | "env" | "cwd" | "tools" | "limits" | "permissions" | "wrapper" | "disabled" | "enabled"
+>;
 
 /** What stands in the file as it is meant. */
 const SETTINGS = [

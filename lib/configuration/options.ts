@@ -52,6 +52,59 @@ export interface ServerConfig {
    * 16 384 bytes; more is 400. @default none
    */
   readonly envFrom?: Readonly<Record<string, string>>;
+  /** What the system lets each process of the server use. @default none: those of Mayfly */
+  readonly limits?: ServerLimits;
+  /** What Node lets the server do, for servers that run under Node. @default none: all */
+  readonly permissions?: ServerPermissions;
+  /**
+   * What stands before the command: a sandbox such as `bwrap`, or `docker run`, with its arguments. `{home}`, `{tmp}`,
+   * `{cwd}` and `{name}` are filled in for each process; `{env}` becomes `--env NAME` for each variable that is given
+   * to this server. @default none
+   */
+  readonly wrapper?: readonly string[];
+}
+
+/**
+ * What the system lets each process of a server use: hard limits, each in whole numbers, for every process that it
+ * starts too. A server does not start under a limit that cannot be set. Not on Windows.
+ */
+export interface ServerLimits {
+  /** Seconds of computing. Then SIGXCPU, and SIGKILL a second later. @default none */
+  readonly cpuSeconds?: number;
+  /**
+   * MiB of address space, beyond which a program gets no memory. V8 reserves much more than it uses: below 2048, Node
+   * may not start. @default none
+   */
+  readonly addressSpaceMiB?: number;
+  /** MiB of objects of JavaScript, beyond which Node ends. For servers that run under Node. @default Node's own */
+  readonly heapMiB?: number;
+  /** Files, sockets and pipes that are open at once; beyond them is EMFILE. @default none */
+  readonly openFiles?: number;
+  /** MiB of one file; to write more is EFBIG, or ends the process with SIGXFSZ. @default none */
+  readonly fileMiB?: number;
+  /** MiB of the memory image that a crash leaves; 0 is none. @default none */
+  readonly coreMiB?: number;
+}
+
+/**
+ * What Node lets a server do, by its permission model. All but the network is refused unless it is given here. The
+ * server's own package, and what it imports, can be read. It is a seat belt for honest code, and no wall.
+ */
+export interface ServerPermissions {
+  /** Files and folders that may be read, relative to `cwd`; `{home}`, `{tmp}` and `{cwd}` stand for themselves, `*` for all. @default none */
+  readonly fsRead?: readonly string[];
+  /** The same for writing. What is not there yet when the process starts counts as a file. @default none */
+  readonly fsWrite?: readonly string[];
+  /** To start programs, for which none of these permissions count. @default false */
+  readonly childProcess?: boolean;
+  /** To start worker threads. @default false */
+  readonly worker?: boolean;
+  /** To load native addons, for which none of these permissions count. @default false */
+  readonly addons?: boolean;
+  /** To use WASI. @default false */
+  readonly wasi?: boolean;
+  /** To use the network. Node before 25 cannot refuse it, and `false` is then an error. @default true */
+  readonly net?: boolean;
 }
 
 /** Tools by name, where `*` stands for any characters. A tool that both name is denied. */

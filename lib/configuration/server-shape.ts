@@ -4,9 +4,10 @@ import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import { flawsOfSources, isSameVariable } from "../credential-sources.ts";
 import { isObject } from "../jsonrpc.ts";
 import { flawOfAllowed } from "../request-variables.ts";
+import { flawOfPlaceholders } from "../sandbox/placeholders.ts";
 import { choice, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
 import { INPUT_MODES } from "./options.ts";
-import type { ServerConfig, ToolFilter } from "./options.ts";
+import type { ServerConfig, ServerLimits, ServerPermissions, ToolFilter } from "./options.ts";
 import { shape } from "./shape.ts";
 import type { Members } from "./shape.ts";
 
@@ -31,6 +32,54 @@ const toolNames = z.optional(z.array(z.string().check(z.minLength(1, "expected t
 /** No other tool has keys here: whatever is not known was meant to hide something. */
 const TOOLS = shape({ allow: toolNames, deny: toolNames } satisfies Members<ToolFilter>);
 
+/** Far above what any system has, and far below what a shell can count. */
+const MAX_LIMIT = 2 ** 31 - 1;
+
+function limit(from: number) {
+  const range = `expected a whole number from ${from} to ${MAX_LIMIT}`;
+  return z.optional(z.int(range).check(z.gte(from, range), z.lte(MAX_LIMIT, range)));
+}
+
+const LIMITS = shape(
+  {
+    cpuSeconds: limit(1),
+    addressSpaceMiB: limit(1),
+    heapMiB: limit(1),
+    openFiles: limit(1),
+    fileMiB: limit(0),
+    coreMiB: limit(0),
+  } satisfies Members<ServerLimits>,
+  { hint: "expected cpuSeconds, addressSpaceMiB, heapMiB, openFiles, fileMiB or coreMiB" },
+);
+
+/** An argument in which `{home}` and the like are filled in. */
+const template = z.string().check(({ value, issues }) => {
+  const message = flawOfPlaceholders(value);
+  if (message !== undefined) issues.push({ code: "custom", message, input: value });
+});
+
+/** Node 20 takes a comma for the end of a path, and every Node takes `*` for anything. */
+const path = template.check(({ value, issues }) => {
+  const isPath = value === "*" || (value !== "" && value !== "{env}" && !/[*,]/.test(value));
+  const message = 'expected a path without "*" and ",", or "*" for all';
+  if (!isPath) issues.push({ code: "custom", message, input: value });
+});
+
+const PERMISSIONS = shape(
+  {
+    fsRead: z.optional(z.array(path)),
+    fsWrite: z.optional(z.array(path)),
+    childProcess: truth,
+    worker: truth,
+    addons: truth,
+    wasi: truth,
+    net: truth,
+  } satisfies Members<ServerPermissions>,
+  { hint: "expected fsRead, fsWrite, childProcess, worker, addons, wasi or net" },
+);
+
+const WRAPPER = z.array(template).check(z.minLength(1, "expected a program and its arguments"));
+
 const MEMBERS = {
   command: z.string().check(z.minLength(1, "expected a command")),
   args: texts,
@@ -50,6 +99,9 @@ const MEMBERS = {
   keepDaemons: truth,
   allowEnv: settables,
   envFrom: z.optional(z.pipe(sources, z.record(z.string(), z.string()))),
+  limits: z.optional(LIMITS),
+  permissions: z.optional(PERMISSIONS),
+  wrapper: z.optional(WRAPPER),
 } satisfies Members<ServerConfig>;
 
 /** Members of a server alone, which somebody may write where they have no effect. */
@@ -68,6 +120,9 @@ export const ONLY_OF_A_SERVER = [
   "private",
   "keepDaemons",
   "envFrom",
+  "limits",
+  "permissions",
+  "wrapper",
 ] as const satisfies readonly (keyof ServerConfig)[];
 
 /** To ignore them could open what they were meant to close. */
