@@ -58,7 +58,13 @@ const LAYERS = [
     "lib/input/relays.ts",
     "lib/input/rerun.ts",
   ],
-  ["lib/processes.ts", "lib/reasons.ts", "lib/sandbox/rungs.ts", "lib/servers.ts"],
+  [
+    "lib/processes.ts",
+    "lib/reasons.ts",
+    "lib/sandbox/experiment.ts",
+    "lib/sandbox/rungs.ts",
+    "lib/servers.ts",
+  ],
   [
     "lib/child.ts",
     "lib/processes/*",

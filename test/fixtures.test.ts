@@ -30,6 +30,7 @@ const EXIT_AT_EOF = [
   "noisy",
   "oversized",
   "progress",
+  "reaches-out",
   "refuses-by-name",
   "refuses-initialize",
   "remembers",
@@ -39,6 +40,7 @@ const EXIT_AT_EOF = [
   "slow",
   "split-utf8",
   "talks-on-demand",
+  "uses-up",
   "verbatim",
 ];
 
@@ -105,6 +107,21 @@ describe("fixtures that answer", () => {
     assert.deepEqual(shown.env, { ...process.env });
     assert.deepEqual([shown.pid, shown.cwd, shown.execPath], [peer.pid, process.cwd(), process.execPath]);
     assert.ok(shown.argv.includes(`--token=${peer.token}`));
+  });
+
+  test("uses-up takes as much as it is told, and tells what refused it", async (t) => {
+    const peer = await ready(t, "uses-up");
+    assert.equal(textOf(await peer.answer(call("files", { count: 3 }))), "done 3");
+    assert.equal(textOf(await peer.answer(call("address", { mib: 256 }))), "done 1");
+    assert.equal(textOf(await peer.answer(call("file", { mib: 1, name: "no/folder/file" }))), "ENOENT");
+  });
+
+  test("reaches-out tells whether it got there", async (t) => {
+    const peer = await ready(t, "reaches-out");
+    assert.equal(textOf(await peer.answer(call("start"))), "done 1");
+    assert.equal(textOf(await peer.answer(call("thread"))), "done ");
+    assert.equal(textOf(await peer.answer(call("read", { path: "/no/file" }))), "ENOENT");
+    assert.equal(textOf(await peer.answer(call("write", { path: "/no/file" }))), "ENOENT");
   });
 
   test("progress tells of every step, if there is a token to tell it by", async (t) => {

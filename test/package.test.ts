@@ -41,5 +41,5 @@ test("the library exports these names", () => {
 });
 
 test("the Node adapter exports these names", () => {
-  assert.deepEqual(Object.keys(adapter).toSorted(), ["serve", "toNodeHandler"]);
+  assert.deepEqual(Object.keys(adapter).toSorted(), ["findRungs", "serve", "toNodeHandler"]);
 });

@@ -23,6 +23,8 @@ import type { TlsOptions } from "./tls.ts";
 export { toNodeHandler } from "./listener.ts";
 export type { NodeHandler } from "./listener.ts";
 export type { TlsOptions } from "./tls.ts";
+export { findRungs } from "../sandbox/rungs.ts";
+export type { FindRungsOptions, Rung } from "../sandbox/rungs.ts";
 
 /** What {@link serve} takes. */
 export interface ServeOptions extends HandlerOptions {

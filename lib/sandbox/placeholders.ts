@@ -14,8 +14,8 @@ export interface ProcessPlaces {
 const NAMES = ["home", "tmp", "cwd", "name"] as const;
 /** Stands for several arguments, and so alone. */
 const ENV = "{env}";
-/** Not JSON, nor what a shell or a template of docker writes in braces. */
-const PLACEHOLDER = /\{([A-Za-z]\w*)\}/g;
+/** Not JSON, nor what a shell, a template of docker or `mcp.json` itself writes in braces. */
+const PLACEHOLDER = /(?<!\$)\{([A-Za-z]\w*)\}/g;
 
 /**
  * Fills `{home}`, `{tmp}`, `{cwd}` and `{name}`. `{env}` becomes `--env NAME` for every variable: values stay in the
@@ -31,10 +31,11 @@ export function fillPlaceholders(args: readonly string[], places: ProcessPlaces)
 /** Why an argument cannot be filled; undefined if it can. */
 export function flawOfPlaceholders(arg: string): string | undefined {
   if (arg === ENV) return undefined;
-  if (arg.includes(ENV)) return `${ENV} stands for several arguments, and must be one of its own`;
-  const unknown = [...arg.matchAll(PLACEHOLDER)].find(([, name = ""]) => !isPlace(name));
+  const names = [...arg.matchAll(PLACEHOLDER)].map(([, name = ""]) => name);
+  if (names.includes("env")) return `${ENV} stands for several arguments, and must be one of its own`;
+  const unknown = names.find((name) => !isPlace(name));
   const known = [...NAMES, "env"].map((name) => `{${name}}`).join(", ");
-  return unknown && `unknown placeholder ${unknown[0]}: there are ${known}`;
+  return unknown && `unknown placeholder {${unknown}}: there are ${known}`;
 }
 
 function isPlace(name: string): name is (typeof NAMES)[number] {

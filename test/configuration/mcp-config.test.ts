@@ -22,13 +22,16 @@ describe("mcp.json", () => {
           "command": "node", "args": ["a.mjs", ""], "env": { "LOG": "1" }, "cwd": "sub",
           "disabled": false, "enabled": true, "startTimeoutMs": 10, "requestTimeoutMs": 20, "spares": 0,
           "era": "dual", "inputMode": "rerun", "rerun": "always", "cacheTtlMs": 0, "cacheScope": "public",
-          "tools": { "allow": ["get_*"], "deny": ["\${DENIED}"] }, "allowEnv": ["TOKEN", "DB_*"], "envFrom": { "KEY": "header:X-Key", "ID": "query:id" },
+          "envFrom": { "KEY": "header:X-Key", "ID": "query:id" },
+          "tools": { "allow": ["get_*"], "deny": ["\${DENIED}"] }, "allowEnv": ["TOKEN", "DB_*"],
+          "limits": { "cpuSeconds": 10, "coreMiB": 0 }, "wrapper": ["wrap", "\${DENIED}", "{home}", "{env}"],
+          "permissions": { "fsRead": ["\${DATA}", "*"], "fsWrite": ["{tmp}"], "worker": true, "net": false },
         },
         "small.one-2_3": { "command": "x" },
       },
       "default": "full",
     }`;
-    assert.deepEqual(parse(text, { DENIED: "delete_*" }), {
+    assert.deepEqual(parse(text, { DENIED: "delete_*", DATA: "/data" }), {
       mcpServers: {
         full: {
           command: "node",
@@ -45,6 +48,9 @@ describe("mcp.json", () => {
           tools: { allow: ["get_*"], deny: ["delete_*"] },
           allowEnv: ["TOKEN", "DB_*"],
           envFrom: { KEY: "header:X-Key", ID: "query:id" },
+          limits: { cpuSeconds: 10, coreMiB: 0 },
+          wrapper: ["wrap", "delete_*", "{home}", "{env}"],
+          permissions: { fsRead: ["/data", "*"], fsWrite: ["{tmp}"], worker: true, net: false },
         },
         "small.one-2_3": { command: "x", args: [], env: {} },
       },
@@ -259,6 +265,9 @@ describe("an error names the file, the place inside it, and the reason", () => {
       'mcp.json: mcpServers.a.allowEnv[0]: expected a name, PREFIX_* or *, found "*_KEY"',
     ],
     [{ ...server({}), allowEnv: ["*"] }, 'mcp.json: "allowEnv" belongs to a server, below mcpServers'],
+    [{ ...server({}), limits: {} }, 'mcp.json: "limits" belongs to a server, below mcpServers'],
+    [{ ...server({}), permissions: {} }, 'mcp.json: "permissions" belongs to a server, below mcpServers'],
+    [{ ...server({}), wrapper: ["x"] }, 'mcp.json: "wrapper" belongs to a server, below mcpServers'],
     [server({ requestTimeout: 1 }), did("requestTimeout", "requestTimeoutMs")],
     [server({ requesttimeoutms: 1 }), did("requesttimeoutms", "requestTimeoutMs")],
     [server({ comand: "x" }), did("comand", "command")],

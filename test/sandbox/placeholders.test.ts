@@ -43,6 +43,7 @@ describe("a placeholder that cannot be filled is named", () => {
     ["{home}", undefined],
     ["{env}", undefined],
     ["{{.Name}}", undefined],
+    ["${HOME} ${env}", undefined],
     ["{user}", "unknown placeholder {user}: there are {home}, {tmp}, {cwd}, {name}, {env}"],
     ["{constructor}", "unknown placeholder {constructor}: there are {home}, {tmp}, {cwd}, {name}, {env}"],
     ["x{env}", "{env} stands for several arguments, and must be one of its own"],
