@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { promisify } from "node:util";
 
 import ts from "typescript";
 
@@ -21,6 +22,7 @@ import { PEM, tlsFetch } from "./support/tls.ts";
 const WAIT_MS = 30_000;
 const PACKAGE = '"@modelcontextprotocol/server-everything"';
 const HELLO = call("echo", { message: "hello" });
+const PAGE = await readFile(join(ROOT, "docs/library.md"), "utf8");
 const examples = await codeIn("docs/library.md", "ts");
 
 /** What a running example has printed. */
@@ -168,6 +170,24 @@ test("onMessage sees what goes to the server and comes from it", async (t) => {
   assert.match(seen.at(-1) ?? "", /^everything out /);
 });
 
+test("findRungs names every rung that docs/library.md names", async (t) => {
+  const folder = join(ROOT, ".cache", "library", testToken());
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(folder, { recursive: true });
+  const code = examples.find(({ heading }) => heading === "findRungs")?.code ?? "";
+  await writeFile(join(folder, "example.mjs"), code);
+  const running = promisify(execFile)(process.execPath, ["example.mjs"], { cwd: folder });
+  const { stdout } = await within(running, 2 * WAIT_MS, "findRungs");
+  const [, named = ""] = /^The rungs are (.+?), in this order/m.exec(PAGE) ?? [];
+  const names = [...named.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+  const found = stdout
+    .trim()
+    .split("\n")
+    .map((line) => /^(?:holds|does not hold) (\S+) \S/.exec(line)?.[1]);
+  assert.deepEqual(found, names);
+  assert.match(stdout, /^holds cpu /m);
+});
+
 test("every example is right for the compiler, strictly", async (t) => {
   const folder = join(ROOT, ".cache", "library", testToken());
   t.after(() => rm(folder, { recursive: true }));
@@ -196,7 +216,7 @@ const STRICT: ts.CompilerOptions = {
 test("every example is among these", () => {
   const headings = [
     ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "authenticate", "Credentials of callers"],
-    ...["CORS", "TLS", "onMessage"],
+    ...["CORS", "TLS", "onMessage", "findRungs"],
   ];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });

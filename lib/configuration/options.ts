@@ -72,8 +72,8 @@ export interface ServerLimits {
   /** Seconds of computing. Then SIGXCPU, and SIGKILL a second later. @default none */
   readonly cpuSeconds?: number;
   /**
-   * MiB of address space, beyond which a program gets no memory. V8 reserves much more than it uses: below 2048, Node
-   * may not start. @default none
+   * MiB of address space, beyond which a program gets no memory. V8 reserves much more than it uses: below 1200, Node
+   * may not start, and below some 12000 WebAssembly and `fetch` may fail. @default none
    */
   readonly addressSpaceMiB?: number;
   /** MiB of objects of JavaScript, beyond which Node ends. For servers that run under Node. @default Node's own */

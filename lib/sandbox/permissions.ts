@@ -62,7 +62,8 @@ export function permissionFlags(
 
 /** Where the program, its package and what it imports are, by every name that leads there. */
 function neededBy(entry: string): string[] {
-  return bothNames(entry).flatMap((file) => [file, ...packageOf(file), ...modulesOf(file)]);
+  const files = bothNames(entry);
+  return [...files, ...files.flatMap(packageOf), ...files.flatMap(modulesOf)];
 }
 
 /** Node compares names and not files: a program that resolves a link asks for the other name. */
