@@ -80,8 +80,10 @@ export function commandOf(name: string, config: ServerConfig, base: string): Com
 
 const CONTAINERS = new Set(["docker", "podman", "nerdctl", "finch", "container"]);
 
+/** Also behind another wrapper, such as `timeout 60 docker run`; a folder that is called docker makes none. */
 function isContainer(wrapper: readonly string[] = []): boolean {
-  return wrapper.some((word) => CONTAINERS.has(basename(word)));
+  const isVerb = (word = ""): boolean => ["run", "exec"].includes(word);
+  return wrapper.some((word, at) => CONTAINERS.has(basename(word)) && (at === 0 || isVerb(wrapper[at + 1])));
 }
 
 /**
@@ -126,8 +128,9 @@ function flaw({ name }: Program, member: string, what: string): ConfigurationErr
 
 /** A container has a shell of its own, or none: the host's says nothing about it. */
 function launcherFor(program: Program, own: Environment): Launcher {
-  const { limits, wrapper } = program.config;
-  if (!limits || isContainer(wrapper)) return "sh";
+  const { limits = {}, wrapper } = program.config;
+  const { heapMiB: _, ...ofTheSystem } = limits;
+  if (Object.keys(ofTheSystem).length === 0 || isContainer(wrapper)) return "sh";
   if (process.platform === "win32") throw flaw(program, "limits", "Windows has no such limits");
   const launcher = findLauncher(own["PATH"]);
   if (launcher) return launcher;

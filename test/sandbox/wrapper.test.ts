@@ -90,7 +90,11 @@ describe("a wrapper", () => {
       "npx",
       ...config.args,
     ]);
-    assert.equal(started({ ...config, wrapper: ["nice"] }, options)[1], process.execPath);
+    const behind = ["timeout", "60", "/usr/bin/docker", "run", "i"];
+    assert.equal(started({ ...config, wrapper: behind }, options)[5], "npx");
+    for (const wrapper of [["nice"], ["bwrap", "--bind", "/var/lib/docker", "/data"]]) {
+      assert.equal(started({ ...config, wrapper }, options)[wrapper.length], process.execPath);
+    }
   });
 
   for (const wrapper of [
