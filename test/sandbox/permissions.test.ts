@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -137,6 +137,53 @@ describe("a real server runs with permissions", () => {
     );
     assert.equal(existsSync(join(data, "new")), false);
   });
+});
+
+/** A package that imports another: side by side (npm), or each in a folder of its own behind links (pnpm). */
+async function installed(t: TestContext, layout: "npm" | "pnpm"): Promise<string> {
+  const folder = await temporaryFolder(t);
+  const modules = join(folder, "node_modules");
+  const store = (name: string): string =>
+    layout === "npm" ? modules : join(modules, ".pnpm", `${name}@1.0.0`, "node_modules");
+  const box = await packageIn(store("box"), "box", { bin: "dist/box.mjs" });
+  await mkdir(join(box, "dist"));
+  await writeFile(
+    join(box, "dist", "box.mjs"),
+    '#!/usr/bin/env node\nimport "needed";\nimport "./reaches-out.mjs";\n',
+  );
+  for (const name of ["reaches-out.mjs", "_stdio.mjs"]) {
+    await copyFile(join(ROOT, "test", "fixtures", "servers", name), join(box, "dist", name));
+  }
+  const needed = await packageIn(store("needed"), "needed", { main: "main.cjs" });
+  await writeFile(join(needed, "main.cjs"), "module.exports = require('node:fs').readFileSync(__filename);");
+  if (layout === "pnpm") {
+    await symlink(box, join(modules, "box"));
+    await symlink(needed, join(store("box"), "needed"));
+  }
+  return folder;
+}
+
+async function packageIn(modules: string, name: string, more: object): Promise<string> {
+  const folder = join(modules, name);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name, version: "1.0.0", ...more }));
+  return folder;
+}
+
+describe("a package runs with permissions as it was installed", () => {
+  for (const layout of ["npm", "pnpm"] as const) {
+    test(`by ${layout}`, async (t) => {
+      const folder = await installed(t, layout);
+      await writeFile(join(folder, "secret"), "");
+      const config = { command: "npx", args: ["-y", "box"], permissions: {} };
+      const { call } = boxed(t, "box", config, { baseDirectory: folder });
+      assert.match(
+        await call("read", { path: join(folder, "node_modules", "box", "package.json") }),
+        /^done /,
+      );
+      assert.equal(await call("read", { path: join(folder, "secret") }), DENIED);
+    });
+  }
 });
 
 describe("permissions that cannot be had are an error that names the place", () => {

@@ -27,9 +27,12 @@ export function boxed(
   const { command, args, token } = fixture(name);
   const mcpServers = { [name]: { command, args, ...config } };
   const handler = createHandler({ mcpServers, allowAnonymous: true, ...options });
+  // A command of the test's own has one of its folders, or a token, in its arguments.
+  const words = [token, options.baseDirectory ?? "", ...(config.args ?? [])];
+  const marks = words.filter((word) => word === token || /mayfly-test-|--token=/.test(word));
   t.after(async () => {
     await handler.close();
-    await waitUntilGone(token);
+    for (const mark of marks) await waitUntilGone(mark);
   });
   return {
     token,
