@@ -13,10 +13,15 @@ export interface Ending {
 
 /** Why a sandbox did not start its server; undefined if it did, or if that cannot be told. */
 export function failedStart(sandbox: Sandbox | undefined, { code, stderr }: Ending): string | undefined {
-  if (!sandbox) return undefined;
+  if (!sandbox || code === null) return undefined;
+  const { limits, wrapper } = sandbox;
   const refused = refusedLimit(code, stderr);
-  if (refused !== undefined) return `this host does not allow ${limitText(refused, sandbox.limits)}`;
-  return code === null ? undefined : NOT_RUN[code];
+  if (refused !== undefined && limits[refused] !== undefined) {
+    return `this host does not allow the limit ${refused} of ${limits[refused]}`;
+  }
+  // Without anything before it, the server itself has ended like that.
+  const isLaunched = wrapper.length > 0 || Object.keys(limits).length > 0;
+  return isLaunched ? NOT_RUN[code] : undefined;
 }
 
 /** What shells, `env`, `nice`, `timeout` and containers exit with. Source: POSIX.1-2024, 2.8.2. */
@@ -34,15 +39,12 @@ const OF_PRLIMIT: Readonly<Record<string, keyof ServerLimits>> = {
   CORE: "coreMiB",
 };
 
-function refusedLimit(code: number | null, stderr: string): keyof ServerLimits | undefined {
+function refusedLimit(code: number, stderr: string): keyof ServerLimits | undefined {
   const [, byShell] = new RegExp(`^${REFUSED_WORD} (\\w+)$`, "m").exec(stderr) ?? [];
-  if (code === REFUSED_CODE && byShell !== undefined) return byShell as keyof ServerLimits;
+  // What a server may have written itself is looked for among the names that there are.
+  if (code === REFUSED_CODE) return Object.values(OF_PRLIMIT).find((name) => name === byShell);
   const [, byPrlimit = ""] = /^prlimit: failed to set the (\w+) resource limit/m.exec(stderr) ?? [];
   return code === 1 ? OF_PRLIMIT[byPrlimit] : undefined;
-}
-
-function limitText(name: keyof ServerLimits, limits: ServerLimits): string {
-  return `the limit ${name} of ${limits[name] ?? 0}`;
 }
 
 /** Which limit ended a process, as far as that can be told; undefined for none. */
