@@ -131,6 +131,21 @@ describe("a wrapper", () => {
     },
   );
 
+  test("that leaves the group leaves no server behind, where processes can be found", async (t) => {
+    if (process.platform !== "linux") return t.skip("only on Linux");
+    const wrapper = ["setsid", "--wait"];
+    const { call, token } = boxed(t, "ignores-sigterm", { wrapper }, { killGraceMs: 100 });
+    assert.equal(await call("any"), "ok");
+    await waitUntilGone(token, { withinMs: 20_000 });
+  });
+
+  test("knows the places of a process that has its own", async (t) => {
+    const { call } = boxed(t, "environment", { wrapper: ["env", "PLACES={home} {tmp}"], private: true });
+    const { env } = JSON.parse(await call("environment")) as { env: Record<string, string> };
+    assert.match(env["HOME"] ?? "", /mayfly-/);
+    assert.equal(env["PLACES"], `${env["HOME"]} ${env["TMPDIR"]}`);
+  });
+
   test("that is not there is an error of its own", async (t) => {
     const { call } = boxed(t, "echo", { wrapper: ["no-such-wrapper"] });
     assert.match(await call("echo"), /^spawn_failed: .*\(ENOENT: no such program to wrap it\)$/);
