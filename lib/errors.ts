@@ -288,6 +288,12 @@ export const ERRORS = {
     message: "All {limit} processes are in use: try again",
     reason: "overloaded",
   },
+  SERVER_OVERLOADED: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: 'All {limit} processes of the server "{server}" are in use: try again',
+    reason: "overloaded",
+  },
   NO_DESCRIPTORS: {
     status: 503,
     rpc: INTERNAL_ERROR,

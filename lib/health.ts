@@ -35,12 +35,12 @@ export async function answerHealth(
   const { request } = caller;
   refuseMethod(request, READING);
   if (!isDeep(url)) return json({ status: "ok" }, 200);
-  await admitKey(request, url, host.rules);
+  const principal = await admitKey(request, url, host.rules);
   // An image on any page can make a browser send this to a local host that needs no key.
   if (request.headers.get("sec-fetch-site") === "cross-site") throw new MayflyError("ORIGIN_NOT_ALLOWED");
   // One after the other: a check of many servers must not take the places of real requests.
   const servers: Record<string, ServerHealth> = {};
-  for (const name of host.servers.names) servers[name] = await check(name, caller, host);
+  for (const name of host.servers.names) servers[name] = await check(name, { ...caller, principal }, host);
   const failed = Object.values(servers).some(({ status }) => status !== "ok");
   const body = { status: failed ? "failed" : "ok", servers };
   return json(body, failed ? 503 : 200);
@@ -52,11 +52,7 @@ interface ServerHealth {
   readonly message?: string;
 }
 
-async function check(
-  name: string,
-  caller: Pick<Caller, "request" | "context">,
-  host: Host,
-): Promise<ServerHealth> {
+async function check(name: string, caller: Omit<Caller, "stream">, host: Host): Promise<ServerHealth> {
   try {
     const reply = await probe(host.servers.find(name), caller, host);
     return reply?.kind === "response" && reply.outcome !== "ok" ? failureIn(reply.text) : { status: "ok" };

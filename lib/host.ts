@@ -79,6 +79,7 @@ const MIB = 1024 ** 2;
 export function createHost(given: HandlerOptions): Host {
   const options = checkOptions(given);
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
+  const { maxQueued, queueTimeoutMs } = options;
   const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
@@ -106,7 +107,7 @@ export function createHost(given: HandlerOptions): Host {
     cors: createCors(options, logger),
     servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),
-    processes: createProcesses({ ...limits, maxProcesses, guard, logger }),
+    processes: createProcesses({ ...limits, maxProcesses, maxQueued, queueTimeoutMs, guard, logger }),
     limits,
     form: { streamAfterMs, keepAliveMs },
     sessionToken,

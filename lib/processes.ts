@@ -1,4 +1,5 @@
 import { createCapacity } from "./capacity.ts";
+import type { CapacityLimits } from "./capacity.ts";
 import { spawnChild } from "./child.ts";
 import type { Child, ChildLimits } from "./child.ts";
 import { MayflyError } from "./errors.ts";
@@ -27,9 +28,11 @@ export interface OwnProcess {
 export interface Processes {
   /**
    * Starts a process, as soon as there is a place for it.
-   * @throws OVERLOADED if there is none in time; NO_DESCRIPTORS; the signal's reason if that fires first
+   * @param principal whose request it is: callers share the places
+   * @param isSuccessor whether the request has had a process before, which is being ended
+   * @throws OVERLOADED, SERVER_OVERLOADED if there is none in time; NO_DESCRIPTORS; the signal's reason if that fires first
    */
-  start(server: Server, signal: AbortSignal): Promise<OwnProcess>;
+  start(server: Server, signal: AbortSignal, principal: string, isSuccessor?: boolean): Promise<OwnProcess>;
   /** Resolves when no process is left, and none of our own beside them. Whoever calls it has ended the requests. */
   close(): Promise<void>;
   /** SIGKILL to all, at once. */
@@ -37,24 +40,23 @@ export interface Processes {
 }
 
 /** What a host does about its processes. */
-export interface ProcessesOptions extends ChildLimits {
-  readonly maxProcesses: number;
+export interface ProcessesOptions extends ChildLimits, CapacityLimits {
   /** Whether somebody ends the processes when the host is killed. */
   readonly guard: boolean;
   readonly logger: Logger;
 }
 
 export function createProcesses(options: ProcessesOptions): Processes {
-  const { maxProcesses, logger } = options;
+  const { logger } = options;
   const id = createHostId();
-  const [capacity, homes, runaways] = [createCapacity(maxProcesses), createHomes(id), createRunaways(logger)];
+  const [capacity, homes, runaways] = [createCapacity(options), createHomes(id), createRunaways(logger)];
   const guard = options.guard ? createGuard(id, logger) : noGuard;
   const alive = new Map<Child, Promise<void>>();
   const swept = sweep(logger);
   let count = 0;
   return {
-    async start(server, signal) {
-      const release = await capacity.acquire(signal);
+    async start(server, signal, principal, isSuccessor = false) {
+      const release = await capacity.acquire({ server, principal, isSuccessor }, signal);
       try {
         const home = await homes.prepare(wantedBy(server));
         if (signal.aborted) await home.remove();

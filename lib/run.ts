@@ -32,7 +32,7 @@ export interface Caller {
 }
 
 /** What is read of a request once it is known what it asks for. */
-interface Source {
+interface Source extends Pick<Caller, "principal"> {
   readonly request: Pick<IncomingRequest, "headers" | "signal">;
   readonly context: RequestContext;
 }
@@ -160,6 +160,8 @@ export interface SessionRequest {
   readonly server: Server;
   /** Names the client, and nobody else: by it its answers to questions find the server. */
   readonly principal: string;
+  /** Names the caller, who may be several clients. */
+  readonly caller: string;
   /** Fires when the client wants no answer any more. */
   readonly signal: AbortSignal;
 }
@@ -169,12 +171,12 @@ export interface SessionRequest {
  * @throws OVERLOADED, SHUTTING_DOWN, ClientGone
  */
 export async function runForSession(
-  { request, handshake, server, principal, signal }: SessionRequest,
+  { request, handshake, server, principal, caller: owner, signal }: SessionRequest,
   host: Host,
 ): Promise<Run> {
   const { relays, places } = host;
   const input: Input = { kind: "relay", asks: true, relays, principal, places };
-  const caller = { request: { headers: new Headers(), signal }, context: {} };
+  const caller = { request: { headers: new Headers(), signal }, context: {}, principal: owner };
   const order = orderFor([request], { era: "legacy", handshake }, input, server, caller, host);
   return start(order, exchange, caller, host);
 }
@@ -182,7 +184,7 @@ export async function runForSession(
 /** Starts a server for its handshake alone. */
 export async function probe(
   server: Server,
-  caller: Pick<Caller, "request" | "context">,
+  caller: Omit<Caller, "stream">,
   host: Host,
 ): Promise<Reply | undefined> {
   const id = "mayfly-health";
@@ -206,13 +208,14 @@ type Work = (
 
 async function start(order: Order, work: Work, caller: Source, host: Host, session?: string): Promise<Run> {
   const lifetime = lifetimeFor(order, caller, host, session);
-  const more = async () => {
-    const process = await host.processes.start(order.server, lifetime.signal);
+  const startNext = async (isSuccessor: boolean) => {
+    const process = await host.processes.start(order.server, lifetime.signal, caller.principal, isSuccessor);
     caller.context.waitUntil?.(process.gone);
     return process;
   };
   try {
-    const replies = work(order, { first: await more(), more }, lifetime, conversationOptions(order, host));
+    const processes = { first: await startNext(false), more: () => startNext(true) };
+    const replies = work(order, processes, lifetime, conversationOptions(order, host));
     return { replies: logged(replies, order, lifetime, host), lifetime };
   } catch (error) {
     lifetime.dispose();

@@ -39,6 +39,8 @@ export interface Server {
   readonly credentials: boolean;
   /** Whether what leaves the process group may stay behind. */
   readonly keepDaemons: boolean;
+  /** Alive at once; undefined: as many as the host may have. */
+  readonly maxProcesses: number | undefined;
   readonly startTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** For an answer to `server/discover`, before a server counts as one that does not know it. */
@@ -208,6 +210,7 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     isPrivate: config.private,
     credentials: false,
     keepDaemons: config.keepDaemons ?? false,
+    maxProcesses: config.maxProcesses,
     ...timesOf(config, options),
     eras: createEraMemory(config.era),
     tools: createToolMemory(),

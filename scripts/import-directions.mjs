@@ -77,6 +77,7 @@ const LAYERS = [
   [
     "lib/cancellations.ts",
     "lib/capacity.ts",
+    "lib/capacity/*",
     "lib/places.ts",
     "lib/configuration/*",
     "lib/credential-sources.ts",

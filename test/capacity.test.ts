@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
-import { describe, mock, test } from "node:test";
+import { setMaxListeners } from "node:events";
+import { after, describe, mock, test } from "node:test";
 import { availableParallelism, totalmem } from "node:os";
 
+import type { Claim } from "../lib/capacity/usage.ts";
 import { createCapacity, defaultMaxProcesses } from "../lib/capacity.ts";
+import type { CapacityLimits } from "../lib/capacity.ts";
 import { MayflyError } from "../lib/errors.ts";
 import { within } from "./support/deadline.ts";
 
-const NEVER = new AbortController().signal;
+/** Ends what still waits when a test is over. */
+const over = new AbortController();
+setMaxListeners(0, over.signal);
+after(() => over.abort(new Error("the tests are over")));
 
 function isOverloaded(limit: number): (error: unknown) => boolean {
   return (error) => {
@@ -20,16 +26,45 @@ function isOverloaded(limit: number): (error: unknown) => boolean {
   };
 }
 
+function isServerOverloaded(error: unknown): boolean {
+  assert.ok(error instanceof MayflyError);
+  assert.deepEqual([error.code, error.status, error.reason], ["SERVER_OVERLOADED", 503, "overloaded"]);
+  assert.equal(error.message, 'All 1 processes of the server "narrow" are in use: try again');
+  return true;
+}
+
+const WIDE: Claim = { principal: "ann", server: { name: "wide" } };
+const NARROW: Claim = { principal: "ann", server: { name: "narrow", maxProcesses: 1 } };
+
+interface Asked {
+  readonly signal?: AbortSignal;
+  readonly claim?: Claim;
+}
+
 /** Notes the order in which requests get their places. */
-function queueOf(limit: number) {
-  const capacity = createCapacity(limit);
+function queueOf(limits: number | CapacityLimits) {
+  const capacity = createCapacity(typeof limits === "number" ? { maxProcesses: limits } : limits);
   const entered: string[] = [];
-  const enter = async (name: string, signal = NEVER): Promise<() => void> => {
-    const release = await capacity.acquire(signal);
+  const enter = async (
+    name: string,
+    { signal = over.signal, claim = WIDE }: Asked = {},
+  ): Promise<() => void> => {
+    const release = await capacity.acquire(claim, signal);
     entered.push(name);
     return release;
   };
-  return { enter, entered };
+  /** The same for one that may be refused, or wait until the end. */
+  const wait = (name: string, asked?: Asked): Promise<() => void> => {
+    const promise = enter(name, asked);
+    promise.catch(() => undefined);
+    return promise;
+  };
+  return { enter, wait, entered };
+}
+
+/** As many turns as a place takes on its way from one request to the next, and more. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("places", () => {
@@ -60,7 +95,7 @@ describe("places", () => {
     await enter("second");
     release();
     const stop = new AbortController();
-    const third = enter("third", stop.signal);
+    const third = enter("third", { signal: stop.signal });
     await assert.rejects(enter("fourth"), isOverloaded(1));
     assert.deepEqual(entered, ["first", "second"]);
     stop.abort(new Error("over"));
@@ -78,7 +113,7 @@ describe("a request that waits for a place", () => {
     const { enter } = queueOf(2);
     const stop = new AbortController();
     await Promise.all([enter("first"), enter("second")]);
-    const waiting = [enter("third", stop.signal), enter("fourth", stop.signal)];
+    const waiting = [enter("third", { signal: stop.signal }), enter("fourth", { signal: stop.signal })];
     await assert.rejects(enter("fifth"), isOverloaded(2));
     stop.abort(new Error("over"));
     for (const promise of waiting) await assert.rejects(promise, /over/);
@@ -88,7 +123,7 @@ describe("a request that waits for a place", () => {
     const { enter, entered } = queueOf(2);
     const [release] = await Promise.all([enter("first"), enter("second")]);
     const gone = new AbortController();
-    const third = enter("third", gone.signal);
+    const third = enter("third", { signal: gone.signal });
     const fourth = enter("fourth");
     gone.abort(new Error("the client has gone"));
     await assert.rejects(third, /the client has gone/);
@@ -99,7 +134,7 @@ describe("a request that waits for a place", () => {
 
   test("does not even queue when its signal has fired", async () => {
     const { enter } = queueOf(1);
-    await assert.rejects(enter("first", AbortSignal.abort(new Error("gone"))), /gone/);
+    await assert.rejects(enter("first", { signal: AbortSignal.abort(new Error("gone")) }), /gone/);
     await enter("second");
   });
 
@@ -116,6 +151,174 @@ describe("a request that waits for a place", () => {
     await refused;
     releases[0]();
     (await fourth)();
+  });
+});
+
+describe("the queue", () => {
+  test("is as long as maxQueued says", async () => {
+    const { enter, entered } = queueOf({ maxProcesses: 1, maxQueued: 3 });
+    const release = await enter("first");
+    const waiting = ["second", "third", "fourth"].map((name) => enter(name));
+    await assert.rejects(enter("fifth"), isOverloaded(1));
+    release();
+    for (const promise of waiting) (await within(promise, 2000, "the next enters"))();
+    assert.deepEqual(entered, ["first", "second", "third", "fourth"]);
+  });
+
+  test("can be closed", async () => {
+    const { enter } = queueOf({ maxProcesses: 1, maxQueued: 0 });
+    const release = await enter("first");
+    await assert.rejects(enter("second"), isOverloaded(1));
+    release();
+    await enter("third");
+  });
+
+  test("refuses after queueTimeoutMs", async (t) => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    t.after(() => mock.timers.reset());
+    const { enter } = queueOf({ maxProcesses: 1, queueTimeoutMs: 70_000 });
+    await enter("first");
+    let isRefused = false;
+    const second = enter("second").finally(() => (isRefused = true));
+    const refused = assert.rejects(second, isOverloaded(1));
+    mock.timers.tick(69_999);
+    await Promise.resolve();
+    assert.equal(isRefused, false);
+    mock.timers.tick(1);
+    await refused;
+  });
+
+  test("takes a successor however many wait, and lets it in first", async () => {
+    const { enter, entered } = queueOf({ maxProcesses: 1, maxQueued: 1 });
+    const release = await enter("predecessor");
+    const other = enter("other", { claim: { ...WIDE, principal: "bob" } });
+    const successor = enter("successor", { claim: { ...WIDE, isSuccessor: true } });
+    release();
+    (await within(successor, 2000, "the successor enters"))();
+    await within(other, 2000, "the other enters");
+    assert.deepEqual(entered, ["predecessor", "successor", "other"]);
+  });
+});
+
+describe("a server with a limit of its own", () => {
+  test("has no more processes than that, and the others have the rest", async () => {
+    const { enter, wait, entered } = queueOf(3);
+    const release = await enter("narrow 1", { claim: NARROW });
+    const waiting = wait("narrow 2", { claim: NARROW });
+    await Promise.all([enter("wide 1"), enter("wide 2")]);
+    await settled();
+    assert.deepEqual(entered, ["narrow 1", "wide 1", "wide 2"]);
+    release();
+    await within(waiting, 2000, "the second of the narrow server enters");
+  });
+
+  test("keeps nobody waiting who asks for another server", async () => {
+    const { enter, wait, entered } = queueOf(2);
+    await enter("narrow 1", { claim: NARROW });
+    void wait("narrow 2", { claim: NARROW });
+    const release = await enter("wide 1");
+    const wide = enter("wide 2");
+    release();
+    await within(wide, 2000, "the wide server goes on");
+    assert.deepEqual(entered, ["narrow 1", "wide 1", "wide 2"]);
+  });
+
+  test("is named when it is the reason, and the host when that is", async () => {
+    const { enter } = queueOf({ maxProcesses: 2, maxQueued: 0 });
+    await enter("narrow 1", { claim: NARROW });
+    await assert.rejects(enter("narrow 2", { claim: NARROW }), isServerOverloaded);
+    await enter("wide 1");
+    await assert.rejects(enter("narrow 2", { claim: NARROW }), isOverloaded(2));
+  });
+
+  test("has its queue pushed out by those who need not wait for it, of the same caller", async () => {
+    const { enter, wait, entered } = queueOf({ maxProcesses: 2, maxQueued: 2 });
+    await enter("narrow 1", { claim: NARROW });
+    void wait("narrow 2", { claim: NARROW });
+    const third = wait("narrow 3", { claim: NARROW });
+    const release = await enter("wide 1");
+    const wide = enter("wide 2");
+    await assert.rejects(within(third, 2000, "the third is refused"), isOverloaded(2));
+    release();
+    await within(wide, 2000, "the wide server goes on");
+    assert.deepEqual(entered, ["narrow 1", "wide 1", "wide 2"]);
+  });
+
+  test("may not have more than the host", async () => {
+    const { enter, wait, entered } = queueOf(1);
+    const claim = { principal: "ann", server: { name: "wider", maxProcesses: 5 } };
+    await enter("first", { claim });
+    void wait("second", { claim });
+    await settled();
+    assert.deepEqual(entered, ["first"]);
+  });
+});
+
+describe("between callers", () => {
+  const [ann, bob, eve] = ["ann", "bob", "eve"].map((principal): Asked => ({
+    claim: { ...WIDE, principal },
+  }));
+
+  test("a place goes to the one who has the fewest", async () => {
+    const { enter, entered } = queueOf({ maxProcesses: 3, maxQueued: 9 });
+    const [release] = await Promise.all([enter("eve 1", eve), enter("eve 2", eve), enter("ann 1", ann)]);
+    const waiting = [enter("eve 3", eve), enter("ann 2", ann), enter("bob 1", bob)];
+    release();
+    (await within(waiting[2]!, 2000, "bob enters, who has none"))();
+    // Of one each, whoever came first.
+    (await within(waiting[0]!, 2000, "eve enters, who came before ann"))();
+    await within(waiting[1]!, 2000, "ann enters");
+    assert.deepEqual(entered.slice(3), ["bob 1", "eve 3", "ann 2"]);
+  });
+
+  test("the one with the most leaves a full queue for the one with less, and its newest goes", async () => {
+    const { enter, wait, entered } = queueOf({ maxProcesses: 1, maxQueued: 2 });
+    const release = await enter("eve 1", eve);
+    const [second, third] = [wait("eve 2", eve), wait("eve 3", eve)];
+    const first = enter("ann 1", ann);
+    await assert.rejects(within(third, 2000, "the newest is refused"), isOverloaded(1));
+    release();
+    (await within(first, 2000, "ann enters"))();
+    await within(second, 2000, "the older one of eve enters");
+    assert.deepEqual(entered, ["eve 1", "ann 1", "eve 2"]);
+  });
+
+  test("equal ones do not push each other out", async () => {
+    const { enter, wait, entered } = queueOf({ maxProcesses: 2, maxQueued: 2 });
+    const release = await enter("ann 1", ann);
+    await enter("bob 1", bob);
+    void wait("ann 2", ann);
+    const third = wait("bob 2", bob);
+    await assert.rejects(enter("ann 3", ann), isOverloaded(2));
+    await assert.rejects(enter("bob 3", bob), isOverloaded(2));
+    // To push one out for eve is fair once, since she has nothing; and not a second time.
+    void wait("eve 1", eve);
+    await assert.rejects(within(third, 2000, "the newest is refused"), isOverloaded(2));
+    await assert.rejects(enter("eve 2", eve), isOverloaded(2));
+    release();
+    await settled();
+    assert.deepEqual(entered, ["ann 1", "bob 1", "eve 1"]);
+  });
+
+  test("places count as well as turns in the queue", async () => {
+    const { enter, wait } = queueOf({ maxProcesses: 3, maxQueued: 2 });
+    await Promise.all([enter("ann 1", ann), enter("ann 2", ann), enter("ann 3", ann)]);
+    void wait("bob 1", bob);
+    void wait("bob 2", bob);
+    await assert.rejects(enter("ann 4", ann), isOverloaded(3));
+  });
+
+  test("a caller who is always there cannot keep another out", async () => {
+    const { enter, wait, entered } = queueOf({ maxProcesses: 1, maxQueued: 1 });
+    let release = await enter("eve", eve);
+    const again = wait("eve", eve);
+    const other = enter("ann", ann);
+    await assert.rejects(again, isOverloaded(1));
+    await assert.rejects(enter("eve", eve), isOverloaded(1));
+    release();
+    release = await within(other, 2000, "ann enters");
+    assert.deepEqual(entered, ["eve", "ann"]);
+    release();
   });
 });
 

@@ -52,6 +52,7 @@ function functionOptions(variables: Variables): HandlerOptions {
   const input = inputOptions(variables["INPUT_MODE"], variables["STATE_SECRET"], "INPUT_MODE");
   refuseHold(config, input.inputMode);
   const maxProcesses = variables["MAX_PROCESSES"];
+  const maxQueued = variables["MAX_QUEUED"];
   const allowedHosts = names(variables["ALLOWED_HOSTS"]);
   return {
     ...config,
@@ -63,6 +64,7 @@ function functionOptions(variables: Variables): HandlerOptions {
     ...input,
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),
+    ...(maxQueued && { maxQueued: wholeNumber(maxQueued, "MAX_QUEUED", 0) }),
   };
 }
 

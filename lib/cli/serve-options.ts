@@ -338,6 +338,19 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: (text, name) => ({ maxProcesses: wholeNumber(text, name) }),
   },
   {
+    flags: "--max-queued <n>",
+    variable: "MAX_QUEUED",
+    otherwise: "as many as processes",
+    meaning: "requests that wait for a process",
+    read: (text, name) => ({ maxQueued: wholeNumber(text, name, 0) }),
+  },
+  {
+    flags: "--queue-timeout <ms>",
+    otherwise: "5000",
+    meaning: "a request that waits longer is refused",
+    read: (text, name) => ({ queueTimeoutMs: wholeNumber(text, name) }),
+  },
+  {
     flags: "--max-body <bytes>",
     otherwise: "4 MiB",
     meaning: "of a request",

@@ -19,6 +19,7 @@ const OF_A_SERVER = [
   "rerun",
   "cacheTtlMs",
   "cacheScope",
+  "maxProcesses",
   "startTimeoutMs",
   "requestTimeoutMs",
   "keepDaemons",
@@ -150,6 +151,7 @@ type Settings = Omit<
 
 /** What stands in the file as it is meant. */
 const SETTINGS = [
+  "maxProcesses",
   "startTimeoutMs",
   "requestTimeoutMs",
   "era",

@@ -12,6 +12,9 @@ export const positiveMs = z.optional(z.int(wholeMs).check(z.positive("expected m
 export const milliseconds = z.optional(
   z.int(wholeMs).check(z.nonnegative("expected 0 milliseconds or more")),
 );
+export const countOrNone = z.optional(
+  z.int("expected a whole number").check(z.nonnegative("expected 0 or more")),
+);
 export const count = z.optional(z.int("expected a whole number").check(z.positive("expected at least 1")));
 
 export function choice<const Values extends readonly string[]>(values: Values) {

@@ -15,6 +15,8 @@ export interface ServerConfig {
   readonly disabled?: boolean;
   /** The same the other way round, as some tools write it. @default true */
   readonly enabled?: boolean;
+  /** Processes of this server that are alive at once; further requests for it wait. @default HandlerOptions.maxProcesses */
+  readonly maxProcesses?: number;
   /** Milliseconds in which the server must answer the handshake. @default HandlerOptions.startTimeoutMs */
   readonly startTimeoutMs?: number;
   /** Milliseconds in which the server must answer the request. @default HandlerOptions.requestTimeoutMs */
@@ -254,8 +256,18 @@ export interface HandlerOptions extends McpConfig {
   readonly paramHeaders?: ParamHeaders;
   /** Lets MCP-Protocol-Version name a legacy revision in a modern request, as some gateways make it. @default false */
   readonly lenientVersionHeader?: boolean;
-  /** Processes alive at once. As many requests wait for up to 5 s; then 503. @default derived from cores and memory */
+  /**
+   * Processes of all servers that are alive at once; further requests wait. A place goes to the caller who has the
+   * fewest. @default 8 per core, as far as half the memory holds them at 128 MiB each; at least 4
+   */
   readonly maxProcesses?: number;
+  /**
+   * Requests that may wait for a place; 0 lets none wait. One more is 503, or pushes out the newest of a caller who has
+   * more of the places and the queue. @default maxProcesses
+   */
+  readonly maxQueued?: number;
+  /** Milliseconds that a request may wait for a place; then 503. @default 5000 */
+  readonly queueTimeoutMs?: number;
   /** Bytes of a request body; more is 413. @default 4 MiB */
   readonly maxBodyBytes?: number;
   /** Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB */

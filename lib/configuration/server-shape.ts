@@ -5,7 +5,7 @@ import { flawsOfSources, isSameVariable } from "../credential-sources.ts";
 import { isObject } from "../jsonrpc.ts";
 import { flawOfAllowed } from "../request-variables.ts";
 import { flawOfPlaceholders } from "../sandbox/placeholders.ts";
-import { choice, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
+import { choice, count, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
 import { INPUT_MODES } from "./options.ts";
 import type { ServerConfig, ServerLimits, ServerPermissions, ToolFilter } from "./options.ts";
 import { shape } from "./shape.ts";
@@ -87,6 +87,7 @@ const MEMBERS = {
   cwd: text,
   disabled: truth,
   enabled: truth,
+  maxProcesses: count,
   startTimeoutMs: positiveMs,
   requestTimeoutMs: positiveMs,
   era: z.optional(choice(ERA_SETTINGS)),

@@ -29,7 +29,14 @@ async function forward(pending: PendingRequest, all: SessionState, host: Host): 
   const over = new AbortController();
   pending.cancel = () => over.abort();
   const handshake = introduction(member);
-  const work = { request, handshake, principal: member.id, server: all.server, signal: over.signal };
+  const work = {
+    request,
+    handshake,
+    principal: member.id,
+    caller: member.principal,
+    server: all.server,
+    signal: over.signal,
+  };
   try {
     const { replies } = await runForSession(work, host);
     for await (const reply of replies) {

@@ -130,7 +130,7 @@ function memberOf(
   { sharedSession }: Host,
   client: SessionClient,
 ): Membership {
-  return sharedSession ? registry.share(server, client) : registry.open(server, client, principal);
+  return sharedSession ? registry.share(server, client, principal) : registry.open(server, client, principal);
 }
 
 /** The transport is older than the revision without a handshake, which a client of both then leaves. */

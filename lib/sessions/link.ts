@@ -35,6 +35,8 @@ export const MAX_UNREAD = 16 * 1024 ** 2;
 /** What the processes of a session take from their host. */
 export interface LinkHost {
   readonly processes: Processes;
+  /** Whose processes they are. One that clients share is no caller's own. */
+  readonly owner: string;
   /** Takes what a process needs until it is told to end. @throws NO_PLACE_TO_WAIT */
   readonly takePlace: () => () => void;
   readonly shutdown: AbortController;
@@ -86,7 +88,7 @@ async function startProcess(
       unlisten();
       release();
     };
-    return withPlace(await host.processes.start(server, lifetime.signal), letGo);
+    return withPlace(await host.processes.start(server, lifetime.signal, host.owner), letGo);
   } catch (error) {
     letGo();
     lifetime.dispose();

@@ -11,7 +11,7 @@ import type { Membership, Session } from "./session.ts";
 /** Where clients find the session that they are part of. */
 export interface SessionRegistry {
   /** One session of a server for all who come this way. It ends some time after the last one has left. */
-  share(server: Server, client: SessionClient): Membership;
+  share(server: Server, client: SessionClient, principal: string): Membership;
   /** A session for one client, which ends with it. */
   open(server: Server, client: SessionClient, principal: string): Membership;
 }
@@ -36,18 +36,18 @@ export function createSessionRegistry(host: Host): SessionRegistry {
     for (const entry of entries.shared.values()) if (entry.session.size === 0) close(entry, entries);
   });
   return {
-    share(server, client) {
+    share(server, client, principal) {
       const entry = entries.shared.get(server.name) ?? createEntry(server, undefined, entries, host);
       entries.shared.set(server.name, entry);
       clearTimeout(entry.timer);
-      return joined(entry, client, () => {
+      return joined(entry, client, principal, () => {
         if (entry.session.size === 0) closeLater(entry, entries, host);
       });
     },
     open(server, client, principal) {
       const entry = createEntry(server, principal, entries, host);
       entries.own.add(entry);
-      return joined(entry, client, () => close(entry, entries));
+      return joined(entry, client, principal, () => close(entry, entries));
     },
   };
 }
@@ -62,15 +62,28 @@ function createEntry(server: Server, principal: string | undefined, entries: Ent
   };
   const mayGiveWayFrom = (): number | undefined => entry.session.mayGiveWayFrom();
   const takePlace = takenOnce(() => places.take({ principal, mayGiveWayFrom, giveWay }));
-  const linkHost = { processes, takePlace, shutdown, maxMessageBytes, logger, watch };
+  const linkHost = {
+    processes,
+    owner: principal ?? `shared:${server.name}`,
+    takePlace,
+    shutdown,
+    maxMessageBytes,
+    logger,
+    watch,
+  };
   const shared = principal === undefined;
   const session = createSession({ server, shared, host: linkHost, ...createBridge(principal, host) });
   const entry: Entry = { name: server.name, session, timer: undefined };
   return entry;
 }
 
-function joined({ session }: Entry, client: SessionClient, onLeave: () => void): Membership {
-  const membership = session.join(client);
+function joined(
+  { session }: Entry,
+  client: SessionClient,
+  principal: string,
+  onLeave: () => void,
+): Membership {
+  const membership = session.join(client, principal);
   const leave = once(() => {
     membership.leave();
     onLeave();

@@ -100,7 +100,9 @@ function clientFor(
   return createStreamableClient({
     id,
     join: (client) =>
-      host.sessions === "shared" ? registry.share(server, client) : registry.open(server, client, principal),
+      host.sessions === "shared"
+        ? registry.share(server, client, principal)
+        : registry.open(server, client, principal),
     store,
     idleMs,
     resumeMs,

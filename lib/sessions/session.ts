@@ -34,7 +34,8 @@ export interface Membership {
 
 /** One server process for many requests, of one client or of several. */
 export interface Session {
-  join(client: SessionClient): Membership;
+  /** @param principal names the caller, who may be several clients */
+  join(client: SessionClient, principal: string): Membership;
   readonly size: number;
   /** As {@link SessionClient.mayGiveWayFrom}. What clients share gives way when none of them is there. */
   mayGiveWayFrom(): number | undefined;
@@ -88,8 +89,8 @@ export function createSession({ server, shared, host, bridge, answerBridge }: Se
     answerBridge,
   };
   return {
-    join(client) {
-      const member = memberFor(client);
+    join(client, principal) {
+      const member = memberFor(client, principal);
       state.members.add(member);
       return {
         receive: (message) => state.members.has(member) && receive(message, member, state),
@@ -139,9 +140,10 @@ function end(error: MayflyError, state: SessionState): void {
   for (const { client } of [...state.members]) client.end();
 }
 
-function memberFor(client: SessionClient): Member {
+function memberFor(client: SessionClient, principal: string): Member {
   return {
     id: randomUUID(),
+    principal,
     client,
     handshake: JSON.stringify(anonymousHandshake(LEGACY_VERSIONS[0])),
     pending: new Map(),

@@ -39,6 +39,8 @@ export interface Question {
 export interface Member {
   /** Names the client, and nobody else. */
   readonly id: string;
+  /** Names the caller, who may be several clients. */
+  readonly principal: string;
   readonly client: SessionClient;
   /** As it said in its own initialize request, in JSON: parsed it could take twenty times its room. */
   handshake: string;

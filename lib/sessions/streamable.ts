@@ -136,7 +136,9 @@ async function postAlone(
   { registry, host }: Place,
 ): Promise<Response> {
   const { server } = serverFor(request, host.servers.find(request.name), true, host.rules);
-  const collected = collectAlone(messages, stream, (client) => registry.share(server, client));
+  const collected = collectAlone(messages, stream, (client) =>
+    registry.share(server, client, request.principal),
+  );
   if (!messages.some(isRequest)) return accepted();
   return respondTo(collected, { batch, stream }, request, host);
 }
