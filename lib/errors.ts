@@ -8,11 +8,17 @@ export const HEADER_MISMATCH = -32020;
 export const MISSING_CAPABILITY = -32021;
 export const UNSUPPORTED_VERSION = -32022;
 
-/** Of an answer by a host that has no room now. Seconds. */
-export const RETRY_SOON = { "Retry-After": "1" };
-
 /** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */
 export type FailureReason = "spawn_failed" | "exited" | "timeout" | "protocol" | "overloaded" | "shutdown";
+
+/** Seconds: most requests have a process for less than one; a host that stops is mostly replaced within a few. */
+const RETRY_AFTER: Readonly<Record<string, string>> = { overloaded: "1", shutdown: "5" };
+
+/** Of the answer to a request that may be sent again, as nothing was started for it. */
+export function retryHeaders(reason: FailureReason | undefined): Readonly<Record<string, string>> {
+  const seconds = RETRY_AFTER[reason ?? ""];
+  return seconds === undefined ? {} : { "Retry-After": seconds };
+}
 
 interface ErrorRow {
   readonly status: number;
@@ -457,7 +463,7 @@ export class MayflyError extends Error {
     this.rpcCode = row.rpc;
     this.reason = row.reason;
     this.data = row.reason === undefined ? data : { reason: row.reason, ...data };
-    this.headers = row.reason === "overloaded" ? { ...RETRY_SOON, ...headers } : headers;
+    this.headers = { ...retryHeaders(row.reason), ...headers };
     this.log = log;
     this.id = id;
   }

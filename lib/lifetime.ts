@@ -35,6 +35,8 @@ export interface LifetimeSources {
 
 /** Milliseconds kept back from the platform's deadline to get the answer out. */
 const DEADLINE_MARGIN_MS = 1000;
+/** Milliseconds without which no process is started: a program needs as many before it says anything. */
+const MIN_START_MS = 20;
 
 /** Not `AbortSignal.any`: on Node 20 a long-lived source keeps every signal that was derived from it. */
 export function createLifetime({ clients, cancellation, shutdown, deadline }: LifetimeSources): Lifetime {
@@ -55,6 +57,13 @@ export function createLifetime({ clients, cancellation, shutdown, deadline }: Li
     disposers.push(() => clearTimeout(timer));
     return () => clearTimeout(timer);
   };
+  // Too late is now, and not at the next turn: a process would have been started by then.
+  const endBefore = (deadline: number): void => {
+    const leftMs = deadline - DEADLINE_MARGIN_MS - Date.now();
+    const error = new MayflyError("DEADLINE");
+    if (isOver || leftMs >= MIN_START_MS) endAfter(leftMs, error);
+    else end(error);
+  };
   const leave = (): void => end(new ClientGone());
   const listeners = [
     ...clients.map((client) => () => onGone(client, leave)),
@@ -63,9 +72,7 @@ export function createLifetime({ clients, cancellation, shutdown, deadline }: Li
   ];
   // One of the sources may have fired already.
   for (const listen of listeners) if (!isOver) disposers.push(listen());
-  if (deadline !== undefined) {
-    endAfter(deadline - Date.now() - DEADLINE_MARGIN_MS, new MayflyError("DEADLINE"));
-  }
+  if (deadline !== undefined) endBefore(deadline);
   return { signal: controller.signal, end, endAfter, dispose };
 }
 

@@ -73,9 +73,10 @@ function noResponse({ stream }: ResponseForm): Response {
 function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
   const texts = replies.map(({ text }) => text).join(",");
   const [only] = replies;
+  const { status = 200, headers } = only?.kind === "response" && !form.batch ? only : {};
   return new Response(form.batch ? `[${texts}]` : texts, {
-    status: only?.kind === "response" && !form.batch ? (only.status ?? 200) : 200,
-    headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken) },
+    status,
+    headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken), ...headers },
   });
 }
 

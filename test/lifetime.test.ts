@@ -57,11 +57,26 @@ describe("a lifetime ends", () => {
     assert.equal(codeOf(lifetime), "DEADLINE");
   });
 
-  test("with DEADLINE at the next turn when that time is over", (t) => {
+  for (const leftMs of [-1_000_000, 0, 1000, 1019]) {
+    test(`with DEADLINE at once, ${leftMs} milliseconds before it, when nothing could be answered any more`, (t) => {
+      fakeTime(t);
+      const { lifetime, listeners } = setUp({ deadline: NOW + leftMs });
+      assert.equal(codeOf(lifetime), "DEADLINE");
+      assert.deepEqual(listeners(), [0, 0]);
+    });
+  }
+
+  test("not before there is too little time to start anything", (t) => {
     fakeTime(t);
-    const { lifetime } = setUp({ deadline: NOW });
-    mock.timers.tick(1);
+    const { lifetime } = setUp({ deadline: NOW + 1020 });
+    assert.equal(lifetime.signal.aborted, false);
+    mock.timers.tick(20);
     assert.equal(codeOf(lifetime), "DEADLINE");
+  });
+
+  test("for the client that has gone, and not for the deadline that is over too", () => {
+    const { lifetime } = setUp({ clients: [{ signal: AbortSignal.abort() }], deadline: 0 });
+    assert.equal(codeOf(lifetime), "ClientGone");
   });
 
   test("with the error of its limit", (t) => {

@@ -44,7 +44,8 @@ export function* fail(error: unknown, all: Exchange): Generator<Reply, void, voi
   for (const request of all.unanswered) {
     const text = errorText(failure, idOf(request));
     const status = statusOf(failure, request.value.method, all);
-    yield { kind: "response", text, outcome: failure.reason ?? "error", status };
+    const headers = status === failure.status ? failure.headers : {};
+    yield { kind: "response", text, outcome: failure.reason ?? "error", status, headers };
   }
 }
 

@@ -71,6 +71,8 @@ export type Reply =
       readonly outcome: Outcome;
       /** HTTP status of the answer, if it is the only one and not in a stream. @default 200 */
       readonly status?: number;
+      /** More HTTP headers of it then. */
+      readonly headers?: Readonly<Record<string, string>>;
     };
 
 export type Replies = AsyncGenerator<Reply, void, void>;

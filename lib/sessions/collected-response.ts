@@ -1,5 +1,5 @@
 import type { Reply, Replies } from "../exchange/order.ts";
-import { RETRY_SOON } from "../errors.ts";
+import { retryHeaders } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { isObject } from "../jsonrpc.ts";
 import { ClientGone, onAbort, onGone } from "../lifetime.ts";
@@ -22,7 +22,7 @@ export function respondTo(
   const lifetime = { signal: gone.signal, end: () => gone.abort(new ClientGone()) };
   const letGo = [request, context].map((client) => onGone(client, lifetime.end));
   letGo.push(onAbort(gone.signal, cancel));
-  const complete = finishing(replies, isAnswered, () => letGo.forEach((off) => off()));
+  const complete = finishing(withStatus(replies), isAnswered, () => letGo.forEach((off) => off()));
   return respond(complete, { ...host.form, ...form, sessionToken, lifetime });
 }
 
@@ -54,20 +54,32 @@ export async function respondToOpening(
     host,
   );
   if (client.isOver()) response.headers.delete("Mcp-Session-Id");
-  if (response.status === OVERLOADED) response.headers.set("Retry-After", RETRY_SOON["Retry-After"]);
   return response;
 }
 
-const OVERLOADED = 503;
-
 async function* untilRefused(replies: Replies, client: StreamableClient): Replies {
   for await (const reply of replies) {
-    const error = reply.kind === "response" ? memberText(reply.text, "error") : undefined;
-    if (error !== undefined) client.close();
+    if (errorIn(reply) !== undefined) client.close();
+    yield reply;
+  }
+}
+
+const OVERLOADED = 503;
+/** Characters of an error of our own. Others are not looked through: a result may be large. */
+const MAX_OWN = 8192;
+
+/** A session answers in text. What it had no room for was not begun, and may be sent again. */
+async function* withStatus(replies: Replies): Replies {
+  for await (const reply of replies) {
+    const error = reply.text.length > MAX_OWN ? undefined : errorIn(reply);
     yield error !== undefined && isOverload(JSON.parse(error))
-      ? ({ ...reply, status: OVERLOADED } as Reply)
+      ? ({ ...reply, status: OVERLOADED, headers: retryHeaders("overloaded") } as Reply)
       : reply;
   }
+}
+
+function errorIn({ kind, text }: Reply): string | undefined {
+  return kind === "response" ? memberText(text, "error") : undefined;
 }
 
 function isOverload(error: unknown): boolean {
