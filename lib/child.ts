@@ -40,8 +40,11 @@ export interface Child {
   readonly pid: number | undefined;
   /** Resolves when the process has exited, or has failed to start; never rejects. */
   readonly exited: Promise<ChildExit>;
-  /** Lines of stdout until it ends or the signal fires. To be read once. */
-  lines(signal: AbortSignal): AsyncGenerator<string, void, void>;
+  /**
+   * Lines of stdout until it ends or the signal fires. To be read once.
+   * @param maxBytes of them all, @default no limit
+   */
+  lines(signal: AbortSignal, maxBytes?: number): AsyncGenerator<string, void, void>;
   /** Writes one line. Resolves when there is room for the next one, also if the process no longer reads. */
   send(line: string): Promise<void>;
   /** The last bytes of stderr. */
@@ -84,7 +87,7 @@ export function spawnChild(parameters: StdioServerParameters, limits: ChildLimit
   return {
     pid: server.pid,
     exited,
-    lines: (signal) => readLines(stdout, limits.maxMessageBytes, signal),
+    lines: (signal, maxBytes) => readLines(stdout, limits.maxMessageBytes, signal, maxBytes),
     send: writerTo(stdin),
     stderrTail,
     end: async () => {

@@ -392,6 +392,12 @@ export const ERRORS = {
     message: 'The server "{server}" wrote a line of more than {limit} bytes',
     reason: "protocol",
   },
+  TOO_MUCH_OUTPUT: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: 'The server "{server}" wrote more than {limit} bytes for one request',
+    reason: "protocol",
+  },
   TOO_MANY_VALUES: {
     status: 200,
     rpc: INTERNAL_ERROR,

@@ -10,33 +10,51 @@ export class LineTooLong extends Error {
   override readonly name = "LineTooLong";
 }
 
+/** A stream held more than it may in all. */
+export class OutputTooLong extends Error {
+  override readonly name = "OutputTooLong";
+}
+
 /**
  * The lines of a stream that hold something, without their line feed; the rest after the last line feed counts as a line.
  * Pulls: a reader that pauses fills the pipe, and the writer waits. Ends with the stream or the signal.
  * @param maxLineBytes a longer line throws {@link LineTooLong}, before it is complete.
+ * @param maxBytes more of them in all, line feeds counted, throw {@link OutputTooLong}. @default as many as there are
  */
 export async function* readLines(
   stream: Readable,
   maxLineBytes: number,
   signal: AbortSignal,
+  maxBytes = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<string, void, void> {
   const line = createLine(maxLineBytes);
+  const spend = budgetOf(maxBytes);
   for (let chunk = await nextChunk(stream, signal); chunk; chunk = await nextChunk(stream, signal)) {
     let start = 0;
     let lines = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      spend(end + 1 - start);
       line.add(chunk.subarray(start, end));
       const text = line.take();
       start = end + 1;
       lines += 1;
       if (text !== "") yield text;
     }
+    spend(chunk.length - start);
     line.add(chunk.subarray(start));
     // A flood of lines is read without a pause for anything else, and time limits are something else.
     if (lines > MANY_LINES) await nextTurn();
   }
   const rest = line.take();
   if (rest !== "" && !signal.aborted) yield rest;
+}
+
+function budgetOf(maxBytes: number): (bytes: number) => void {
+  let left = maxBytes;
+  return (bytes) => {
+    left -= bytes;
+    if (left < 0) throw new OutputTooLong();
+  };
 }
 
 /** Gathers the pieces of a line; decodes it whole, since a piece may end inside a character. */

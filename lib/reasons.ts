@@ -57,6 +57,10 @@ export function lineTooLong(server: Server, limit: number): MayflyError {
   return new MayflyError("LINE_TOO_LONG", { values: { server: server.name, limit } });
 }
 
+export function tooMuchOutput({ name, maxOutputBytes }: Server): MayflyError {
+  return new MayflyError("TOO_MUCH_OUTPUT", { values: { server: name, limit: maxOutputBytes } });
+}
+
 export function tooManyValues(server: Server): MayflyError {
   return new MayflyError("TOO_MANY_VALUES", { values: { server: server.name, limit: MAX_NESTED } });
 }

@@ -241,8 +241,14 @@ function lifetimeFor(
   });
 }
 
-function conversationOptions({ server }: Order, { logger, watch }: Host): ConversationOptions {
-  return { logger, onMessage: (direction, text) => watch(server, direction, text) };
+function conversationOptions({ server, requests }: Order, { logger, watch }: Host): ConversationOptions {
+  // A subscription has no end of its own.
+  const isEndless = requests[0]?.value.method === LISTEN;
+  return {
+    logger,
+    onMessage: (direction, text) => watch(server, direction, text),
+    maxOutputBytes: isEndless ? undefined : server.maxOutputBytes,
+  };
 }
 
 async function* logged(

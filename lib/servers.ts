@@ -41,6 +41,8 @@ export interface Server {
   readonly keepDaemons: boolean;
   /** Alive at once; undefined: as many as the host may have. */
   readonly maxProcesses: number | undefined;
+  /** All lines of a process that has one request. */
+  readonly maxOutputBytes: number;
   readonly startTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** For an answer to `server/discover`, before a server counts as one that does not know it. */
@@ -89,6 +91,8 @@ export interface Servers {
   onChange(listener: (change: ServersChange) => void): () => void;
 }
 
+/** Four of the largest messages: an answer that large, and what is said before it. */
+const DEFAULT_MAX_OUTPUT_BYTES = 256 * 1024 ** 2;
 const DEFAULT_START_TIMEOUT_MS = 30_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_PROBE_TIMEOUT_MS = 5000;
@@ -211,6 +215,7 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     credentials: false,
     keepDaemons: config.keepDaemons ?? false,
     maxProcesses: config.maxProcesses,
+    maxOutputBytes: config.maxOutputBytes ?? options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
     ...timesOf(config, options),
     eras: createEraMemory(config.era),
     tools: createToolMemory(),

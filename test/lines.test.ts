@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { PassThrough, Readable } from "node:stream";
 import { describe, test } from "node:test";
 
-import { LineTooLong, readLines } from "../lib/lines.ts";
+import { LineTooLong, OutputTooLong, readLines } from "../lib/lines.ts";
 import { within } from "./support/deadline.ts";
 
 const NEVER = new AbortController().signal;
 
-async function linesOf(chunks: readonly (string | Uint8Array)[], limit = 1024): Promise<string[]> {
+async function linesOf(
+  chunks: readonly (string | Uint8Array)[],
+  limit = 1024,
+  total?: number,
+): Promise<string[]> {
   const stream = Readable.from(
     chunks.map((chunk) => Buffer.from(chunk)),
     { objectMode: false },
   );
-  return all(readLines(stream, limit, NEVER));
+  return all(readLines(stream, limit, NEVER, total));
 }
 
 describe("lines", () => {
@@ -44,6 +48,23 @@ describe("the limit", () => {
   test("counts bytes, not characters", async () => {
     assert.deepEqual(await linesOf(["éé\n"], 4), ["éé"]);
     await assert.rejects(linesOf(["éé\n"], 3), LineTooLong);
+  });
+
+  test("of all lines together lets just that much through, with the line feeds", async () => {
+    assert.deepEqual(await linesOf(["ab\n", "\n", "cd\n"], 9, 7), ["ab", "cd"]);
+    assert.deepEqual(await linesOf(["ab\n\ncd"], 9, 6), ["ab", "cd"]);
+    await assert.rejects(linesOf(["ab\n", "\n", "cd\n"], 9, 6), OutputTooLong);
+    await assert.rejects(linesOf(["ab\n\ncd"], 9, 5), OutputTooLong);
+  });
+
+  test("of all lines together counts those that hold nothing", async () => {
+    await assert.rejects(linesOf(["\n".repeat(100)], 9, 99), OutputTooLong);
+  });
+
+  test("of all lines together keeps no line back that came before it", async () => {
+    const lines = readLines(Readable.from([Buffer.from("ab\ncd\nef\n")], { objectMode: false }), 9, NEVER, 6);
+    assert.deepEqual([(await lines.next()).value, (await lines.next()).value], ["ab", "cd"]);
+    await assert.rejects(lines.next(), OutputTooLong);
   });
 
   test("ends a line that is not complete yet", async () => {

@@ -363,6 +363,12 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: (text, name) => ({ maxMessageBytes: wholeNumber(text, name) }),
   },
   {
+    flags: "--max-output <bytes>",
+    otherwise: "256 MiB",
+    meaning: "of all that a server writes for one request",
+    read: (text, name) => ({ maxOutputBytes: wholeNumber(text, name) }),
+  },
+  {
     flags: "--spares <n>",
     variable: "SPARES",
     otherwise: "0",

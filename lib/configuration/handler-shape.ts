@@ -61,6 +61,7 @@ const OPTIONS = {
   queueTimeoutMs: positiveMs,
   maxBodyBytes: count,
   maxMessageBytes: count,
+  maxOutputBytes: count,
   streamAfterMs: milliseconds,
   keepAliveMs: positiveMs,
   killGraceMs: milliseconds,

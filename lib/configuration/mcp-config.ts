@@ -20,6 +20,7 @@ const OF_A_SERVER = [
   "cacheTtlMs",
   "cacheScope",
   "maxProcesses",
+  "maxOutputBytes",
   "startTimeoutMs",
   "requestTimeoutMs",
   "keepDaemons",
@@ -152,6 +153,7 @@ type Settings = Omit<
 /** What stands in the file as it is meant. */
 const SETTINGS = [
   "maxProcesses",
+  "maxOutputBytes",
   "startTimeoutMs",
   "requestTimeoutMs",
   "era",

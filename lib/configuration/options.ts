@@ -17,6 +17,8 @@ export interface ServerConfig {
   readonly enabled?: boolean;
   /** Processes of this server that are alive at once; further requests for it wait. @default HandlerOptions.maxProcesses */
   readonly maxProcesses?: number;
+  /** Bytes of all that the server writes to stdout for one request. @default HandlerOptions.maxOutputBytes */
+  readonly maxOutputBytes?: number;
   /** Milliseconds in which the server must answer the handshake. @default HandlerOptions.startTimeoutMs */
   readonly startTimeoutMs?: number;
   /** Milliseconds in which the server must answer the request. @default HandlerOptions.requestTimeoutMs */
@@ -272,6 +274,11 @@ export interface HandlerOptions extends McpConfig {
   readonly maxBodyBytes?: number;
   /** Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB */
   readonly maxMessageBytes?: number;
+  /**
+   * Bytes of all that a server writes to stdout for one request; more ends it with a `protocol` error. Not for
+   * sessions and subscriptions, which last as long as their clients want. @default 256 MiB
+   */
+  readonly maxOutputBytes?: number;
   /** Milliseconds without a message after which a reply becomes an event stream. @default 2000 */
   readonly streamAfterMs?: number;
   /** Milliseconds between comments on an idle event stream. @default 15000 */

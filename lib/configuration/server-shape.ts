@@ -88,6 +88,7 @@ const MEMBERS = {
   disabled: truth,
   enabled: truth,
   maxProcesses: count,
+  maxOutputBytes: count,
   startTimeoutMs: positiveMs,
   requestTimeoutMs: positiveMs,
   era: z.optional(choice(ERA_SETTINGS)),

@@ -42,12 +42,14 @@ export interface ConversationOptions {
   readonly logger: Logger;
   /** Called with every message, as seen from the server. Must not throw. */
   readonly onMessage: (direction: "in" | "out", text: string) => void;
+  /** Bytes of all lines of the server together. @default no limit, for a process of more than one request */
+  readonly maxOutputBytes?: number | undefined;
 }
 
 /** Speaks with a process. What is not JSON-RPC is skipped. */
 export function converse(process: OwnProcess, server: Server, options: ConversationOptions): Conversation {
   const reading = new AbortController();
-  const messages = readMessages(process.child.lines(reading.signal), server, options);
+  const messages = readMessages(process.child.lines(reading.signal, options.maxOutputBytes), server, options);
   let pending: Promise<IteratorResult<Message, void>> | undefined;
   const pull = (): Promise<IteratorResult<Message, void>> => (pending ??= messages.next());
   const kept: Message[] = [];

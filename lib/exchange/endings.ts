@@ -2,11 +2,11 @@ import { errorText, toMayflyError } from "../errors.ts";
 import type { MayflyError } from "../errors.ts";
 import { TooManyValues, idOf } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
-import { LineTooLong } from "../lines.ts";
+import { LineTooLong, OutputTooLong } from "../lines.ts";
 import type { Logger } from "../logger.ts";
 import type { Reply } from "./order.ts";
 import type { OwnProcess } from "../processes.ts";
-import { lineTooLong, tooManyValues } from "../reasons.ts";
+import { lineTooLong, tooManyValues, tooMuchOutput } from "../reasons.ts";
 import { mask, maskTail } from "../secrets.ts";
 import type { Server } from "../servers.ts";
 import { finish } from "./turns.ts";
@@ -64,6 +64,7 @@ export function failureOf(
   const cause: unknown = signal.aborted ? signal.reason : error;
   if (cause instanceof ClientGone) return undefined;
   if (cause instanceof LineTooLong) return lineTooLong(server, maxMessageBytes);
+  if (cause instanceof OutputTooLong) return tooMuchOutput(server);
   return cause instanceof TooManyValues ? tooManyValues(server) : toMayflyError(cause);
 }
 

@@ -69,6 +69,53 @@ test("a flood of empty lines stops neither the time limit of its request nor oth
   assert.ok(tookMs < 5000, `${tookMs} milliseconds`);
 });
 
+for (const [name, messages] of [
+  ["flood", true],
+  ["floods-lines", false],
+] as const) {
+  test(`a server that writes without end is ended at the limit for one request (${name})`, async (t) => {
+    const MIB = 1024 ** 2;
+    const { send, token } = setUp(t, name, { maxOutputBytes: 3 * MIB });
+    const arguments_ = { count: 1e9 };
+    const response = await send(call("any", arguments_));
+    // Of the messages, the client has had those that came before.
+    const text = await within(response.text(), 20_000, "the end of the answer");
+    assert.match(text, /"reason":"protocol"/);
+    assert.ok(
+      text.includes(`The server \\"${name}\\" wrote more than ${3 * MIB} bytes for one request`),
+      text.slice(-300),
+    );
+    if (messages) assert.ok(text.length > 2 * MIB && text.length < 4 * MIB, `${text.length} characters`);
+    await waitUntilGone(token);
+  });
+}
+
+test("a server may have another limit for what it writes than the others", async (t) => {
+  const bytes = 200_000;
+  const sizes = { narrow: bytes - 1, wide: 2 * bytes };
+  const fixtures = { narrow: fixture("big"), wide: fixture("big"), other: fixture("big") };
+  const mcpServers = Object.fromEntries(
+    Object.entries(fixtures).map(([name, { command, args }]) => {
+      const maxOutputBytes = (sizes as Partial<Record<string, number>>)[name];
+      return [name, { command, args, ...(maxOutputBytes !== undefined && { maxOutputBytes }) }];
+    }),
+  );
+  const handler = createHandler({ mcpServers, allowAnonymous: true, maxOutputBytes: bytes });
+  t.after(() => handler.close());
+  const answers = Object.keys(fixtures).map(async (name) => {
+    const request = new Request(`http://localhost/mcp/${name}`, post(call("big", { bytes })));
+    const { error } = await failureOf(await within(handler.fetch(request), 10_000, "an answer"));
+    return error?.message;
+  });
+  assert.deepEqual(await Promise.all(answers), [
+    `The server "narrow" wrote more than ${bytes - 1} bytes for one request`,
+    undefined,
+    `The server "other" wrote more than ${bytes} bytes for one request`,
+  ]);
+  await handler.close();
+  for (const { token } of Object.values(fixtures)) await waitUntilGone(token);
+});
+
 test("a line that is too long ends the server with a protocol error", async (t) => {
   const { send, token } = setUp(t, "oversized", { maxMessageBytes: 1024 ** 2 });
   const { error } = await failureOf(await send(call("any")));
