@@ -331,6 +331,13 @@ export const ERRORS = {
       "All {limit} places for sessions, subscriptions and open questions are in use: try again, or raise --max-processes",
     reason: "overloaded",
   },
+  NO_SHARE_LEFT: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message:
+      "This caller has its share, {limit} of the places for sessions, subscriptions and open questions: end one of them, or try again",
+    reason: "overloaded",
+  },
   SHUTTING_DOWN: {
     status: 503,
     rpc: INTERNAL_ERROR,

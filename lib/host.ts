@@ -94,7 +94,7 @@ export function createHost(given: HandlerOptions): Host {
   const paths = completePaths(options.paths);
   const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
   const drain = sharedController();
-  const places = createPlaces(maxProcesses);
+  const places = createPlaces(maxProcesses, authenticate !== undefined || authKeys.length > 1);
   const held = createHeldProcesses<Exchange>(places);
   drain.signal.addEventListener("abort", () => held.endAll());
   return {

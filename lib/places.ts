@@ -6,7 +6,7 @@ export interface Places {
   /**
    * Where all are taken, a holder that nobody uses gives way.
    * @returns how to give the place back; repeated calls count once
-   * @throws NO_PLACE_TO_WAIT
+   * @throws NO_PLACE_TO_WAIT, NO_SHARE_LEFT
    */
   take(holder?: Holder): () => void;
 }
@@ -38,25 +38,36 @@ export function ownFirst<One extends Pick<Holder, "principal">>(
   return [...all.filter(isOwn), ...all.filter((one) => !isOwn(one))];
 }
 
-/** @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests */
-export function createPlaces(maxProcesses: number): Places {
+/**
+ * @param maxProcesses that may be alive at once; half of them may linger, so that there is room for other requests
+ * @param isShared whether there are several callers: none of them gets more than half of the places then
+ */
+export function createPlaces(maxProcesses: number, isShared = false): Places {
   const limit = Math.max(1, Math.floor(maxProcesses / 2));
+  const share = isShared ? Math.ceil(limit / 2) : limit;
   const holders = new Set<Holder>();
-  const makeRoom = (principal: string | undefined): void => {
-    for (const holder of givingWay(holders, principal)) {
-      if (holders.size < limit) return;
-      holder.giveWay?.();
-    }
-  };
+  const ownOf = ({ principal }: Holder): Holder[] =>
+    [...holders].filter((holder) => principal !== undefined && holder.principal === principal);
+  const isFull = (): boolean => holders.size >= limit;
+  const hasShare = (asked: Holder): boolean => ownOf(asked).length >= share;
   return {
     take(asked = {}) {
-      if (holders.size >= limit) makeRoom(asked.principal);
-      if (holders.size >= limit) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
+      if (hasShare(asked)) makeRoom(ownOf(asked), asked, () => !hasShare(asked));
+      if (isFull()) makeRoom(holders, asked, () => !isFull());
+      if (isFull()) throw new MayflyError("NO_PLACE_TO_WAIT", { values: { limit } });
+      if (hasShare(asked)) throw new MayflyError("NO_SHARE_LEFT", { values: { limit: share } });
       const holder = { ...asked };
       holders.add(holder);
       return () => void holders.delete(holder);
     },
   };
+}
+
+function makeRoom(holders: Iterable<Holder>, { principal }: Holder, isEnough: () => boolean): void {
+  for (const holder of givingWay(holders, principal)) {
+    if (isEnough()) return;
+    holder.giveWay?.();
+  }
 }
 
 /** One place for several that come and go: while one process of a session follows another, both are there. */

@@ -78,6 +78,51 @@ describe("where all places are taken", () => {
   });
 });
 
+describe("where there are several callers", () => {
+  const SHARED = 12;
+  const SHARE = 3;
+
+  function isShareTaken(error: unknown): boolean {
+    assert.ok(error instanceof MayflyError);
+    assert.deepEqual([error.code, error.status], ["NO_SHARE_LEFT", 503]);
+    assert.match(error.message, new RegExp(`has its share, ${SHARE} of the places`));
+    return true;
+  }
+
+  test("none of them gets more than half of the places", () => {
+    const places = createPlaces(SHARED, true);
+    const taken = Array.from({ length: SHARE }, () => places.take({ principal: "eve" }));
+    assert.throws(() => places.take({ principal: "eve" }), isShareTaken);
+    for (let index = 0; index < SHARE; index += 1) places.take({ principal: "ann" });
+    assert.throws(() => places.take({ principal: "bob" }), isFull);
+    taken[0]!();
+    places.take({ principal: "bob" });
+  });
+
+  test("one who has its share lets its own give way, and no other's", () => {
+    const [places, gone]: [Places, string[]] = [createPlaces(SHARED, true), []];
+    linger(places, "ann", gone);
+    for (const name of ["first", "second", "third"]) {
+      linger(places, name, gone, { principal: "eve", mayGiveWayFrom: () => NOW + gone.length });
+    }
+    places.take({ principal: "eve" });
+    assert.deepEqual(gone, ["first"]);
+    for (let index = 0; index < 2; index += 1) places.take({ principal: "eve" });
+    assert.throws(() => places.take({ principal: "eve" }), isShareTaken);
+    assert.deepEqual(gone, ["first", "second", "third"]);
+  });
+
+  test("what is nobody's has no share", () => {
+    const places = createPlaces(SHARED, true);
+    for (let index = 0; index < SHARED / 2; index += 1) places.take();
+    assert.throws(() => places.take(), isFull);
+  });
+
+  test("each of them can have one at least", () => {
+    createPlaces(2, true).take({ principal: "ann" });
+  });
+});
+
 test("nothing gives way while there are places", () => {
   const [places, gone]: [Places, string[]] = [createPlaces(MAX_PROCESSES), []];
   linger(places, "first", gone);

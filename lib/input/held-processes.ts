@@ -24,7 +24,7 @@ export interface HeldProcesses<Resumed> {
   /**
    * Where there is no place, the oldest of the same caller gives way, or else the oldest of all.
    * @returns the handle
-   * @throws NO_PLACE_TO_WAIT, SHUTTING_DOWN
+   * @throws NO_PLACE_TO_WAIT, NO_SHARE_LEFT, SHUTTING_DOWN
    */
   keep(held: HeldProcess<Resumed>): string;
   /**
@@ -64,13 +64,13 @@ export function createHeldProcesses<Resumed>(
   const end = (handle: unknown): void => forget(handle)?.end();
   const place = (principal: string): (() => void) => {
     const all = [...waiting].map(([handle, { held }]) => ({ handle, principal: held.principal }));
-    const first = ownFirst(all, principal)[0]?.handle;
-    if (waiting.size >= MAX_HELD) end(first);
+    const first = ownFirst(all, principal)[0];
+    if (waiting.size >= MAX_HELD) end(first?.handle);
     try {
       return places.take({ principal });
     } catch (error) {
-      if (!waiting.has(first)) throw error;
-      end(first);
+      if (!first || !waiting.has(first.handle) || !helps(first, principal, error)) throw error;
+      end(first.handle);
       return places.take({ principal });
     }
   };
@@ -95,4 +95,10 @@ export function createHeldProcesses<Resumed>(
       [...waiting.keys()].forEach(end);
     },
   };
+}
+
+/** What another caller has is of no use to one who has its share. */
+function helps(first: { readonly principal: string }, principal: string, error: unknown): boolean {
+  const isShare = error instanceof MayflyError && error.code === "NO_SHARE_LEFT";
+  return !isShare || first.principal === principal;
 }

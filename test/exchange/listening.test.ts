@@ -200,6 +200,22 @@ async function lastOf(frames: AsyncGenerator<Frame, void, void>): Promise<Told |
   return last;
 }
 
+test("of several callers none gets more than half of the places for subscriptions", async (t) => {
+  const server = observe(t, "legacy-watches", { ...SERVE, authKeys: ["ann", "eve"], maxProcesses: 4 });
+  const as = (key: string, init: RequestInit): RequestInit => ({
+    ...init,
+    headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${key}` },
+  });
+  const first = await server.send(as("eve", listen({})));
+  const refused = await server.send(as("eve", listen({})));
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
+  assert.match(await refused.text(), /has its share, 1 of the places/);
+  const other = await server.send(as("ann", listen({})));
+  assert.deepEqual([first.status, other.status], [200, 200]);
+  assert.equal(server.started(), 2);
+  for (const { body } of [first, other]) await body?.cancel();
+});
+
 test("subscriptions leave half of the places to others, and give theirs back", async (t) => {
   const server = observe(t, "legacy-watches", { ...SERVE, maxProcesses: 4 });
   const [first, second] = [await opened(server), await opened(server)];

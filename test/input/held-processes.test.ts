@@ -188,6 +188,21 @@ describe("of the processes that wait", () => {
     );
   });
 
+  test("one that has its share lets its own give way, and never that of another", () => {
+    const places = createPlaces(8, true);
+    const processes = createHeldProcesses<string>(places);
+    const [theirs, mine] = [waiting("theirs"), waiting("mine")];
+    processes.keep({ ...theirs, principal: "somebody else" });
+    const [first, second] = [places.take({ principal: "me" }), places.take({ principal: "me" })];
+    assert.throws(() => processes.keep({ ...mine, principal: "me" }), { code: "NO_SHARE_LEFT" });
+    first();
+    processes.keep({ ...mine, principal: "me" });
+    processes.keep({ ...waiting("again"), principal: "me" });
+    assert.deepEqual([theirs.ends(), mine.ends()], [0, 1]);
+    second();
+    processes.endAll();
+  });
+
   test("none is kept where others have taken all places, and none is ended for it", () => {
     const places = createPlaces(4);
     const [processes, others] = [createHeldProcesses<string>(places), [places.take(), places.take()]];
