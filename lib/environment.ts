@@ -24,6 +24,7 @@ export const OWN = [
     "CORS_ORIGIN",
     "ALLOWED_HOSTS",
     "MAX_PROCESSES",
+    "MAX_QUEUED",
     "SHARED_SESSION",
     "SESSION_IDLE",
     "SESSION_RESUME",

@@ -23,6 +23,23 @@ test("the page about errors has the rows of the table, in their order", () => {
   assert.deepEqual(rows.slice(2), table);
 });
 
+test("every 503 says when to try again, as the page does, and nothing else", () => {
+  const said = [...PAGE.matchAll(/^- `Retry-After: (\d+)` with the reason `(\w+)`/gm)];
+  const seconds = new Map(said.map(([, number, reason]) => [reason, number]));
+  assert.deepEqual(
+    seconds,
+    new Map([
+      ["overloaded", "1"],
+      ["shutdown", "5"],
+    ]),
+  );
+  for (const code of Object.keys(ERRORS) as (keyof typeof ERRORS)[]) {
+    const { status, reason, headers } = new MayflyError(code);
+    const expected = status === 503 ? { "Retry-After": seconds.get(reason) } : {};
+    assert.deepEqual(headers, expected, code);
+  }
+});
+
 test("the page's example is what is written", () => {
   const example: unknown = JSON.parse(/```json\n([^]*?)```/.exec(PAGE)?.[1] ?? "");
   const values = { server: "github", method: "tools/call", limit: 60_000 };

@@ -70,6 +70,10 @@ const READ: readonly (readonly [words: string, options: object])[] = [
     "--max-processes 1 --max-body 2 --max-message 3",
     { ...BOTH, maxProcesses: 1, maxBodyBytes: 2, maxMessageBytes: 3 },
   ],
+  [
+    "--max-queued 0 --queue-timeout 4 --max-output 5",
+    { ...BOTH, maxQueued: 0, queueTimeoutMs: 4, maxOutputBytes: 5 },
+  ],
   ["--param-headers off", { ...BOTH, paramHeaders: "off" }],
   ["--spares 0", BOTH],
   ["--debug", { ...BOTH, logMessages: true }],
@@ -191,6 +195,7 @@ describe("the environment", () => {
     ALLOWED_HOSTS: ["h", { allowedHosts: ["h"] }],
     CORS_ORIGIN: ["https://a,https://b", { cors: { origins: ["https://a", "https://b"] } }],
     MAX_PROCESSES: ["5", { maxProcesses: 5 }],
+    MAX_QUEUED: ["0", { maxQueued: 0 }],
     SPARES: ["0", {}],
     // Without HTTPS there is nothing that it could open.
     SSL_KEY_PASSPHRASE: ["p", {}],

@@ -21,6 +21,7 @@ describe("mcp.json", () => {
         "full": {
           "command": "node", "args": ["a.mjs", ""], "env": { "LOG": "1" }, "cwd": "sub",
           "disabled": false, "enabled": true, "startTimeoutMs": 10, "requestTimeoutMs": 20, "spares": 0,
+          "maxProcesses": 3, "maxOutputBytes": 4,
           "era": "dual", "inputMode": "rerun", "rerun": "always", "cacheTtlMs": 0, "cacheScope": "public",
           "envFrom": { "KEY": "header:X-Key", "ID": "query:id" },
           "tools": { "allow": ["get_*"], "deny": ["\${DENIED}"] }, "allowEnv": ["TOKEN", "DB_*"],
@@ -38,6 +39,8 @@ describe("mcp.json", () => {
           args: ["a.mjs", ""],
           env: { LOG: "1" },
           cwd: "sub",
+          maxProcesses: 3,
+          maxOutputBytes: 4,
           startTimeoutMs: 10,
           requestTimeoutMs: 20,
           era: "dual",
