@@ -25,7 +25,7 @@ test("the page about errors has the rows of the table, in their order", () => {
 
 test("every 503 says when to try again, as the page does, and nothing else", () => {
   const said = [...PAGE.matchAll(/^- `Retry-After: (\d+)` with the reason `(\w+)`/gm)];
-  const seconds = new Map(said.map(([, number, reason]) => [reason, number]));
+  const seconds = new Map(said.map(([, number, reason]) => [String(reason), number]));
   assert.deepEqual(
     seconds,
     new Map([
@@ -35,7 +35,7 @@ test("every 503 says when to try again, as the page does, and nothing else", () 
   );
   for (const code of Object.keys(ERRORS) as (keyof typeof ERRORS)[]) {
     const { status, reason, headers } = new MayflyError(code);
-    const expected = status === 503 ? { "Retry-After": seconds.get(reason) } : {};
+    const expected: object = status === 503 ? { "Retry-After": seconds.get(String(reason)) } : {};
     assert.deepEqual(headers, expected, code);
   }
 });

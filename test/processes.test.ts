@@ -175,6 +175,45 @@ describe("no process is started for a request", () => {
   });
 });
 
+test("a server with a limit of its own keeps nobody waiting who asks for another", async (t) => {
+  const [narrow, wide] = [await noted(t), fixture("counter")];
+  const { command, args, token } = narrow.fixture;
+  const mcpServers = {
+    narrow: { command, args, maxProcesses: 1 },
+    wide: { command: wide.command, args: wide.args },
+  };
+  const handler = createHandler({
+    mcpServers,
+    allowAnonymous: true,
+    maxProcesses: 4,
+    queueTimeoutMs: WAIT_MS,
+  });
+  t.after(async () => {
+    await handler.close();
+    await waitUntilGone(token);
+    await waitUntilGone(wide.token);
+  });
+  const ask = (name: string, tool: string, signal: AbortSignal | null = null): Promise<Response> =>
+    within(
+      handler.fetch(new Request(`http://localhost/mcp/${name}`, { ...post(call(tool)), signal })),
+      WAIT_MS,
+      `an answer of ${name}`,
+    );
+  const client = new AbortController();
+  const running = ask("narrow", "wait", client.signal);
+  await until(narrow.starts, { withinMs: WAIT_MS, label: "the narrow server has its process" });
+  const waiting = [ask("narrow", "ok"), ask("narrow", "ok"), ask("narrow", "ok")];
+  for (let times = 0; times < 5; times += 1) assert.equal((await ask("wide", "count")).status, 200);
+  assert.equal(await narrow.starts(), 1);
+  client.abort();
+  await running;
+  assert.deepEqual(
+    (await Promise.all(waiting)).map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.equal(await narrow.starts(), 4);
+});
+
 /** A place where a HOME is made for every process, as the server's own cannot be written. */
 async function startIn(t: TestContext) {
   const { fixture: server, folder, starts } = await noted(t);
@@ -205,10 +244,10 @@ describe("a place whose process is not started is free again", { skip: process.p
     client.abort(new Error("the client has gone"));
     await assert.rejects(started, /the client has gone/);
     assert.deepEqual([await starts(), await homes()], [0, []]);
-    const { end, gone } = await start();
+    const own = await start();
     await until(starts, { withinMs: WAIT_MS, label: "a process starts" });
-    end();
-    await within(gone, WAIT_MS, "it ends");
+    own.end();
+    await within(own.gone, WAIT_MS, "it ends");
     assert.deepEqual([await starts(), await homes()], [1, []]);
   });
 
@@ -219,10 +258,10 @@ describe("a place whose process is not started is free again", { skip: process.p
     await assert.rejects(start(), { code: "ENOTDIR" });
     assert.equal(await starts(), 0);
     process.env["TMPDIR"] = folder;
-    const { end, gone } = await start();
+    const own = await start();
     await until(starts, { withinMs: WAIT_MS, label: "a process starts" });
-    end();
-    await within(gone, WAIT_MS, "it ends");
+    own.end();
+    await within(own.gone, WAIT_MS, "it ends");
   });
 });
 

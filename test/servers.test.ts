@@ -120,6 +120,8 @@ describe("a server", () => {
       isPrivate: undefined,
       credentials: false,
       keepDaemons: false,
+      maxProcesses: undefined,
+      maxOutputBytes: 256 * 1024 ** 2,
       startTimeoutMs: 30_000,
       requestTimeoutMs: 60_000,
       probeTimeoutMs: 5000,

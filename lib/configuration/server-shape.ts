@@ -80,7 +80,8 @@ const PERMISSIONS = shape(
 
 const WRAPPER = z.array(template).check(z.minLength(1, "expected a program and its arguments"));
 
-const MEMBERS = {
+/** What a server may have. */
+export const SERVER_MEMBERS = {
   command: z.string().check(z.minLength(1, "expected a command")),
   args: texts,
   env: z.optional(z.record(z.string(), z.string())),
@@ -151,14 +152,14 @@ const CONTRADICTION: z.core.CheckFn<{ env?: Pairs; envFrom?: Pairs }> = ({ value
 };
 
 /** A server as the library takes it. */
-export const SERVER = shape(MEMBERS, {
+export const SERVER = shape(SERVER_MEMBERS, {
   refused: { ...NOT_YET, url: "is of a remote server, which this version does not connect to" },
   hint: "parseMcpJson leaves out those of other tools",
 }).check(CONTRADICTION);
 
 /** A server in a file that other tools read too. */
 export const SERVER_IN_FILE = shape(
-  { ...MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
+  { ...SERVER_MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
   { open: true, refused: { ...NOT_YET, cmd: 'is called "command"' } },
 ).check(CONTRADICTION);
 

@@ -9,6 +9,7 @@ import { until, within } from "../support/deadline.ts";
 import { readAll, readEvents } from "../support/event-stream.ts";
 import { temporaryFolder, waitForLine } from "../support/files.ts";
 import { fixture } from "../support/fixture.ts";
+import { modernCall } from "../support/modern.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, initialize, notification, post } from "../support/rpc.ts";
 
@@ -214,6 +215,18 @@ test("closing answers what runs, refuses what comes, and leaves no process", asy
   const late = await send(call("wait"));
   assert.equal(late.status, 503);
   assert.equal((await failureOf(late)).error?.data?.reason, "shutdown");
+});
+
+test("a request of 2026-07-28 that the end of the host cuts short may be sent again, and is told when", async (t) => {
+  const file = join(await temporaryFolder(t), "log");
+  const { handler } = setUp(t, "slow", { streamAfterMs: 60_000 });
+  const request = new Request("http://localhost/mcp", modernCall("wait", { file }));
+  const running = within(handler.fetch(request), 10_000, "an answer");
+  await waitForLine(file, /^called/);
+  await within(handler.close(), 2000, "the handler closes");
+  const { status, headers } = await running;
+  assert.deepEqual([status, headers.get("retry-after")], [503, "5"]);
+  assert.equal((await failureOf(await running)).error?.data?.reason, "shutdown");
 });
 
 test("the platform's deadline ends the request a second before the platform would", async (t) => {

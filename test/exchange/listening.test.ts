@@ -200,6 +200,11 @@ async function lastOf(frames: AsyncGenerator<Frame, void, void>): Promise<Told |
   return last;
 }
 
+test("a subscription lasts however much its server writes", async (t) => {
+  const frames = await opened(observe(t, "legacy-watches", { ...SERVE, maxOutputBytes: 1 }));
+  await frames.return();
+});
+
 test("of several callers none gets more than half of the places for subscriptions", async (t) => {
   const server = observe(t, "legacy-watches", { ...SERVE, authKeys: ["ann", "eve"], maxProcesses: 4 });
   const as = (key: string, init: RequestInit): RequestInit => ({

@@ -6,8 +6,10 @@ import { describe, test } from "node:test";
 import type { SessionInfo } from "../../lib/index.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { until, within } from "../support/deadline.ts";
+import { modernCall } from "../support/modern.ts";
 import { waitUntilGone } from "../support/processes.ts";
 import { call, initialize, notification, post, request } from "../support/rpc.ts";
+import type { Message } from "../support/live-stream.ts";
 import { serveSessions, textOf } from "../support/sessions.ts";
 import { connectSse, answering } from "../support/sse-client.ts";
 import { answerOf, connectStreamable } from "../support/streamable-client.ts";
@@ -71,6 +73,29 @@ test("a server that does not read is not written to without end", async (t) => {
   const { error } = await client.take(answering(3), "the answer to the third call");
   assert.equal(error?.data?.["reason"], "overloaded");
   assert.match(error?.message ?? "", /does not read: 16777216 characters wait/);
+});
+
+test("a session has no limit for all that its server writes", async (t) => {
+  const { url } = await serveSessions(t, "remembers", { maxOutputBytes: 1 });
+  const client = await connectSse(t, url);
+  for (const count of ["1", "2"]) assert.equal(textOf(await client.call("count")), count);
+});
+
+test("a request for which a session finds no process is a 503 that says when to try again", async (t) => {
+  const options = { sessions: "shared", maxProcesses: 1, maxQueued: 0 } as const;
+  const { url, received } = await serveSessions(t, "remembers", options);
+  const client = new AbortController();
+  // It has a process of its own, as every request of its revision.
+  const running = fetch(`${url}/mcp`, { ...modernCall("hold", { key: "k" }), signal: client.signal });
+  const isCalled = (): boolean => received.some(({ method }) => method === "tools/call");
+  await until(isCalled, { withinMs: WAIT_MS, label: "the only process is taken" });
+  const message = call("count", {}, { id: "c" });
+  const response = await fetch(`${url}/mcp`, post(message, { accept: "application/json" }));
+  const { id, error } = (await response.json()) as Message;
+  assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "1"]);
+  assert.deepEqual([id, error?.data], ["c", { reason: "overloaded" }]);
+  client.abort();
+  await assert.rejects(running);
 });
 
 test("lines that wait for a server to read on are waited for as one", { skip: CANNOT_STOP }, async (t) => {
