@@ -14,7 +14,7 @@ export type FailureReason = "spawn_failed" | "exited" | "timeout" | "protocol" |
 /** Seconds: most requests have a process for less than one; a host that stops is mostly replaced within a few. */
 const RETRY_AFTER: Readonly<Record<string, string>> = { overloaded: "1", shutdown: "5" };
 
-/** Of the answer to a request that may be sent again, as nothing was started for it. */
+/** Of an answer for these reasons: when it is of use to ask again. Whether it does no harm, its sender knows. */
 export function retryHeaders(reason: FailureReason | undefined): Readonly<Record<string, string>> {
   const seconds = RETRY_AFTER[reason ?? ""];
   return seconds === undefined ? {} : { "Retry-After": seconds };

@@ -25,6 +25,7 @@ const EXIT_AT_EOF = [
   "environment",
   "exits-leaving-grandchild",
   "flood",
+  "floods-stderr",
   "killed-in-call",
   "many-values",
   "noisy",

@@ -14,7 +14,7 @@ import { temporaryFolder, waitForLine } from "./support/files.ts";
 import { fixture } from "./support/fixture.ts";
 import type { Fixture } from "./support/fixture.ts";
 import { modernCall } from "./support/modern.ts";
-import { waitUntilGone } from "./support/processes.ts";
+import { processesWith, waitUntilGone } from "./support/processes.ts";
 import { call, post } from "./support/rpc.ts";
 
 const WAIT_MS = 20_000;
@@ -35,6 +35,8 @@ async function noted(t: TestContext): Promise<Noted> {
 }
 
 interface Caller extends Noted {
+  /** Processes, also those that were ended before they could note anything. */
+  readonly spawned: () => number;
   /** @param context of the platform, with a deadline; the signal is that of the request */
   readonly send: (
     tool: string,
@@ -55,10 +57,15 @@ async function callerOf(t: TestContext, options: Partial<HandlerOptions> = {}): 
     await handler.close();
     await waitUntilGone(token);
   });
+  let spawned = 0;
   const send: Caller["send"] = (tool, { signal, deadline, key = "" } = {}) => {
     const init = post(call(tool), { accept: "application/json", authorization: `Bearer ${key}` });
     const request = new Request("http://localhost/mcp", { ...init, signal: signal ?? null });
-    return within(handler.fetch(request, { deadline }), WAIT_MS, `an answer to ${tool}`);
+    return within(
+      handler.fetch(request, { deadline, waitUntil: () => (spawned += 1) }),
+      WAIT_MS,
+      `an answer to ${tool}`,
+    );
   };
   const occupy = async (): Promise<() => Promise<void>> => {
     const [client, before] = [new AbortController(), await server.starts()];
@@ -70,7 +77,7 @@ async function callerOf(t: TestContext, options: Partial<HandlerOptions> = {}): 
       await running;
     };
   };
-  return { ...server, send, close: () => handler.close(), occupy };
+  return { ...server, spawned: () => spawned, send, close: () => handler.close(), occupy };
 }
 
 async function outcomeOf(answer: Promise<Response>): Promise<readonly unknown[]> {
@@ -95,48 +102,48 @@ const ONE = { maxProcesses: 1 } as const;
 
 describe("no process is started for a request", () => {
   test("whose client has gone before", async (t) => {
-    const { send, starts } = await callerOf(t);
+    const { send, spawned } = await callerOf(t);
     assert.deepEqual(await outcomeOf(send("ok", { signal: AbortSignal.abort() })), [499, undefined, null]);
-    assert.equal(await starts(), 0);
+    assert.equal(spawned(), 0);
   });
 
   for (const leftMs of [-5000, 0, 1000]) {
     test(`whose deadline leaves no time for an answer (${leftMs} milliseconds)`, async (t) => {
-      const { send, starts } = await callerOf(t);
+      const { send, spawned } = await callerOf(t);
       const late = send("ok", { deadline: Date.now() + leftMs });
       assert.deepEqual(await outcomeOf(late), [200, "timeout", null]);
-      assert.equal(await starts(), 0);
+      assert.equal(spawned(), 0);
     });
   }
 
   test("that the queue has no room for", async (t) => {
-    const { send, starts, occupy } = await callerOf(t, { ...ONE, maxQueued: 0 });
+    const { send, spawned, occupy } = await callerOf(t, { ...ONE, maxQueued: 0 });
     await occupy();
     assert.deepEqual(await outcomeOf(send("ok")), [503, "overloaded", "1"]);
-    assert.equal(await starts(), 1);
+    assert.equal(spawned(), 1);
   });
 
   test("that has waited for too long", async (t) => {
-    const { send, starts, occupy, fixture: server } = await callerOf(t, { ...ONE, queueTimeoutMs: 500 });
+    const { send, spawned, occupy, fixture: server } = await callerOf(t, { ...ONE, queueTimeoutMs: 500 });
     const free = await occupy();
     assert.deepEqual(await outcomeOf(send("ok")), [503, "overloaded", "1"]);
     await free();
     await waitUntilGone(server.token);
     assert.equal((await send("ok")).status, 200);
-    assert.equal(await starts(), 2);
+    assert.equal(spawned(), 2);
   });
 
   test("whose deadline comes while it waits", async (t) => {
-    const { send, starts, occupy } = await callerOf(t, ONE);
+    const { send, spawned, occupy } = await callerOf(t, ONE);
     const free = await occupy();
     assert.deepEqual(await outcomeOf(send("ok", { deadline: Date.now() + 1100 })), [200, "timeout", null]);
     await free();
     assert.equal((await send("ok")).status, 200);
-    assert.equal(await starts(), 2);
+    assert.equal(spawned(), 2);
   });
 
   test("whose client goes while it waits", async (t) => {
-    const { send, starts, occupy } = await callerOf(t, ONE);
+    const { send, spawned, occupy } = await callerOf(t, ONE);
     const [client, free] = [new AbortController(), await occupy()];
     const waiting = send("ok", { signal: client.signal });
     const next = send("ok");
@@ -144,25 +151,25 @@ describe("no process is started for a request", () => {
     assert.deepEqual(await outcomeOf(waiting), [499, undefined, null]);
     await free();
     assert.equal((await next).status, 200);
-    assert.equal(await starts(), 2);
+    assert.equal(spawned(), 2);
   });
 
   test("that still waits when the host closes", async (t) => {
-    const { send, starts, occupy, close } = await callerOf(t, ONE);
+    const { send, spawned, occupy, close } = await callerOf(t, ONE);
     const free = await occupy();
     const waiting = send("ok");
     await Promise.all([close(), free()]);
     assert.deepEqual(await outcomeOf(waiting), [503, "shutdown", "5"]);
     assert.deepEqual(await outcomeOf(send("ok")), [503, "shutdown", "5"]);
-    assert.equal(await starts(), 1);
+    assert.equal(spawned(), 1);
   });
 
   test("of a caller who has been pushed out of the queue by another", async (t) => {
     const keys = { authKeys: ["ann", "eve"], allowAnonymous: false };
-    const { send, starts } = await callerOf(t, { ...ONE, ...keys, maxQueued: 2 });
+    const { send, spawned } = await callerOf(t, { ...ONE, ...keys, maxQueued: 2 });
     const client = new AbortController();
     const running = send("wait", { key: "eve", signal: client.signal });
-    await until(starts, { withinMs: WAIT_MS, label: "the place is taken" });
+    await until(spawned, { withinMs: WAIT_MS, label: "the place is taken" });
     const waiting = new Set([1, 2, 3].map(() => send("ok", { key: "eve" })));
     // The queue is full when one of them is refused.
     assert.deepEqual(await firstOf(waiting), [503, "overloaded", "1"]);
@@ -171,7 +178,7 @@ describe("no process is started for a request", () => {
     client.abort();
     await running;
     assert.deepEqual([(await other).status, await firstOf(waiting)], [200, [200, undefined, null]]);
-    assert.equal(await starts(), 3);
+    assert.equal(spawned(), 3);
   });
 });
 
@@ -233,17 +240,18 @@ async function startIn(t: TestContext) {
     within(processes.start(servers.find("noted"), signal, "ann"), WAIT_MS, "a process, or none");
   const homes = async (): Promise<string[]> =>
     (await readdir(folder)).filter((name) => name.startsWith("mayfly-home-"));
-  return { start, starts, folder, homes };
+  const spawned = (): number => processesWith(token).length;
+  return { start, starts, spawned, folder, homes };
 }
 
 describe("a place whose process is not started is free again", { skip: process.platform === "win32" }, () => {
   test("when the client goes while its HOME is made, which is removed", async (t) => {
-    const { start, starts, homes } = await startIn(t);
+    const { start, starts, spawned, homes } = await startIn(t);
     const client = new AbortController();
     const started = start(client.signal);
     client.abort(new Error("the client has gone"));
     await assert.rejects(started, /the client has gone/);
-    assert.deepEqual([await starts(), await homes()], [0, []]);
+    assert.deepEqual([spawned(), await starts(), await homes()], [0, 0, []]);
     const own = await start();
     await until(starts, { withinMs: WAIT_MS, label: "a process starts" });
     own.end();
@@ -252,11 +260,11 @@ describe("a place whose process is not started is free again", { skip: process.p
   });
 
   test("when its HOME cannot be made", async (t) => {
-    const { start, starts, folder } = await startIn(t);
+    const { start, starts, spawned, folder } = await startIn(t);
     await writeFile(join(folder, "file"), "");
     process.env["TMPDIR"] = join(folder, "file");
     await assert.rejects(start(), { code: "ENOTDIR" });
-    assert.equal(await starts(), 0);
+    assert.deepEqual([spawned(), await starts()], [0, 0]);
     process.env["TMPDIR"] = folder;
     const own = await start();
     await until(starts, { withinMs: WAIT_MS, label: "a process starts" });

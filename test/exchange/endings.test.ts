@@ -217,7 +217,7 @@ test("closing answers what runs, refuses what comes, and leaves no process", asy
   assert.equal((await failureOf(late)).error?.data?.reason, "shutdown");
 });
 
-test("a request of 2026-07-28 that the end of the host cuts short may be sent again, and is told when", async (t) => {
+test("a request of 2026-07-28 that the end of the host cuts short is a 503 that says when there is another", async (t) => {
   const file = join(await temporaryFolder(t), "log");
   const { handler } = setUp(t, "slow", { streamAfterMs: 60_000 });
   const request = new Request("http://localhost/mcp", modernCall("wait", { file }));
