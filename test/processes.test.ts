@@ -227,19 +227,19 @@ async function startIn(t: TestContext) {
   const { command, args, token } = server;
   const servers = createServers({ mcpServers: { noted: { command, args, env: { HOME: "/dev/null" } } } }, {});
   const limits = { maxMessageBytes: 1024, killGraceMs: 100 };
-  const processes = createProcesses(ONE, limits, silentLogger);
+  const processes = createProcesses({ ...ONE, ...limits, guard: false, logger: silentLogger });
   const before = process.env["TMPDIR"];
   t.after(async () => {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
-    await processes.idle();
+    await processes.close();
     await waitUntilGone(token);
   });
   process.env["TMPDIR"] = folder;
   const start = (signal = new AbortController().signal) =>
     within(processes.start(servers.find("noted"), signal, "ann"), WAIT_MS, "a process, or none");
   const homes = async (): Promise<string[]> =>
-    (await readdir(folder)).filter((name) => name.startsWith("mayfly-home-"));
+    (await readdir(folder)).filter((name) => /^mayfly-(?!cache)/.test(name));
   const spawned = (): number => processesWith(token).length;
   return { start, starts, spawned, folder, homes };
 }
