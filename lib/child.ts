@@ -7,6 +7,7 @@ import type { Writable } from "node:stream";
 
 import { needDescriptors } from "./descriptors.ts";
 import { readLines } from "./lines.ts";
+import type { LineMemory } from "./line-memory.ts";
 import { once, settlesWithin } from "./promises.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
 import { keepTail } from "./tail.ts";
@@ -24,6 +25,8 @@ export interface StdioServerParameters {
 export interface ChildLimits {
   /** Bytes of one line of stdout. */
   readonly maxMessageBytes: number;
+  /** Shared with all other processes. @default not counted */
+  readonly lineMemory?: LineMemory;
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly killGraceMs: number;
 }
@@ -80,6 +83,7 @@ export function spawnChild(parameters: StdioServerParameters, limits: ChildLimit
   stdout.pause();
   for (const stream of [stdin, stdout, stderr]) stream.on("error", brokenPipe);
   const stderrTail = keepTail(stderr);
+  const share = limits.lineMemory?.open();
   const exited = exitOf(server);
   const endOnce = once(() => endGroup(server, exited, limits.killGraceMs));
   // What a dead server leaves behind holds its pipes, and the reader would wait for it.
@@ -87,12 +91,14 @@ export function spawnChild(parameters: StdioServerParameters, limits: ChildLimit
   return {
     pid: server.pid,
     exited,
-    lines: (signal, maxBytes) => readLines(stdout, limits.maxMessageBytes, signal, maxBytes),
+    lines: (signal, maxBytes) => readLines(stdout, limits.maxMessageBytes, signal, { maxBytes, share }),
     send: writerTo(stdin),
     stderrTail,
     end: async () => {
       // Discarded and not closed: a server that still writes would die of EPIPE instead of shutting down.
       stdout.resume();
+      // Nobody asks for the line after the answer.
+      share?.close();
       await endOnce();
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
     },

@@ -324,6 +324,12 @@ export const ERRORS = {
     message: "All {limit} places for clients with a session are in use: try again",
     reason: "overloaded",
   },
+  MESSAGES_TOO_LARGE: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "The messages of all servers together have more than {limit} bytes: try again",
+    reason: "overloaded",
+  },
   NO_PLACE_TO_WAIT: {
     status: 503,
     rpc: INTERNAL_ERROR,

@@ -12,6 +12,7 @@ import type { Cors } from "./cors.ts";
 import { createAllowedHosts } from "./hosts.ts";
 import { createHeldProcesses } from "./input/held-processes.ts";
 import type { HeldProcesses } from "./input/held-processes.ts";
+import { createLineMemory, defaultMaxBufferedBytes } from "./line-memory.ts";
 import { silentLogger } from "./logger.ts";
 import type { Logger } from "./logger.ts";
 import { createProcesses } from "./processes.ts";
@@ -79,8 +80,8 @@ const MIB = 1024 ** 2;
 export function createHost(given: HandlerOptions): Host {
   const options = checkOptions(given);
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
-  const { maxQueued, queueTimeoutMs } = options;
-  const { maxMessageBytes = 64 * MIB, killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
+  const { maxQueued, queueTimeoutMs, maxBufferedBytes = defaultMaxBufferedBytes() } = options;
+  const { killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   const {
@@ -92,7 +93,11 @@ export function createHost(given: HandlerOptions): Host {
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
   const { sessionIdleMs = 300_000, sessionResumeMs = 30_000, heartbeatMs = 30_000 } = options;
   const paths = completePaths(options.paths);
-  const limits = { maxMessageBytes, killGraceMs, maxBodyBytes };
+  // A longer one would never find room.
+  const maxMessageBytes = Math.min(options.maxMessageBytes ?? 64 * MIB, maxBufferedBytes);
+  // Beyond ASCII, a text takes two bytes for each character.
+  const lineMemory = createLineMemory(maxBufferedBytes, Math.min(2 * maxMessageBytes, maxBufferedBytes));
+  const limits = { maxMessageBytes, lineMemory, killGraceMs, maxBodyBytes };
   const drain = sharedController();
   const places = createPlaces(maxProcesses, authenticate !== undefined || authKeys.length > 1);
   const held = createHeldProcesses<Exchange>(places);

@@ -100,10 +100,26 @@ export function messagesOf(line: string): Content | undefined {
   const content = { messages: [] as Message[], flaws: [] as string[] };
   for (const [index, value] of values.entries()) {
     const flaw = flawOf(value);
-    if (flaw === undefined) content.messages.push({ text: texts[index] ?? "", value: value as MessageValue });
+    const text = texts[index] ?? "";
+    if (flaw === undefined) content.messages.push({ text, value: lean(value as MessageValue, text) });
     else content.flaws.push(flaw);
   }
   return content;
+}
+
+/** Characters of a result that is not kept parsed beside its text: it would take the same room again. */
+const LONG = 256 * 1024;
+
+/** Of a long result, what is asked for is read again. */
+function lean(value: MessageValue, text: string): MessageValue {
+  if (text.length <= LONG || !("result" in value) || "method" in value || value.error !== undefined)
+    return value;
+  return {
+    id: value.id,
+    get result() {
+      return (parse(text) as ResponseValue).result;
+    },
+  };
 }
 
 function parse(line: string): unknown {

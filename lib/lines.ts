@@ -1,5 +1,9 @@
+import { isAscii } from "node:buffer";
 import type { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { FREE_LINE_BYTES } from "./line-memory.ts";
+import type { LineShare } from "./line-memory.ts";
 
 const NEWLINE = 0x0a;
 /** Lines in one piece of a stream: more than a server has a reason to write at once. */
@@ -8,6 +12,12 @@ const MANY_LINES = 100;
 /** A line grew beyond its limit before it ended. */
 export class LineTooLong extends Error {
   override readonly name = "LineTooLong";
+  readonly limitBytes: number;
+
+  constructor(limitBytes: number) {
+    super();
+    this.limitBytes = limitBytes;
+  }
 }
 
 /** A stream held more than it may in all. */
@@ -15,38 +25,64 @@ export class OutputTooLong extends Error {
   override readonly name = "OutputTooLong";
 }
 
+/** What else bounds the reading of a stream. */
+export interface ReadOptions {
+  /** Bytes in all, line feeds counted; more throw {@link OutputTooLong}. @default as many as there are */
+  readonly maxBytes?: number | undefined;
+  /** Of the memory that a long line takes until the next one is asked for. @default not counted */
+  readonly share?: LineShare | undefined;
+}
+
 /**
  * The lines of a stream that hold something, without their line feed; the rest after the last line feed counts as a line.
  * Pulls: a reader that pauses fills the pipe, and the writer waits. Ends with the stream or the signal.
  * @param maxLineBytes a longer line throws {@link LineTooLong}, before it is complete.
- * @param maxBytes more of them in all, line feeds counted, throw {@link OutputTooLong}. @default as many as there are
+ * @throws LineTooLong, OutputTooLong, and what `need` of the share throws
  */
 export async function* readLines(
   stream: Readable,
   maxLineBytes: number,
   signal: AbortSignal,
-  maxBytes = Number.POSITIVE_INFINITY,
+  { maxBytes = Number.POSITIVE_INFINITY, share }: ReadOptions = {},
 ): AsyncGenerator<string, void, void> {
   const line = createLine(maxLineBytes);
   const spend = budgetOf(maxBytes);
-  for (let chunk = await nextChunk(stream, signal); chunk; chunk = await nextChunk(stream, signal)) {
-    let start = 0;
-    let lines = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      spend(end + 1 - start);
-      line.add(chunk.subarray(start, end));
-      const text = line.take();
-      start = end + 1;
-      lines += 1;
-      if (text !== "") yield text;
+  try {
+    for (let chunk = await nextChunk(stream, signal); chunk; chunk = await nextChunk(stream, signal)) {
+      let start = 0;
+      let lines = 0;
+      for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+        spend(end + 1 - start);
+        line.add(chunk.subarray(start, end));
+        const room = roomFor(line, signal, share);
+        if (room) await room;
+        const text = line.take();
+        start = end + 1;
+        lines += 1;
+        if (text !== "") yield text;
+        share?.release();
+      }
+      spend(chunk.length - start);
+      line.add(chunk.subarray(start));
+      const room = roomFor(line, signal, share);
+      if (room) await room;
+      // A flood of lines is read without a pause for anything else, and time limits are something else.
+      if (lines > MANY_LINES) await nextTurn();
     }
-    spend(chunk.length - start);
-    line.add(chunk.subarray(start));
-    // A flood of lines is read without a pause for anything else, and time limits are something else.
-    if (lines > MANY_LINES) await nextTurn();
+    const rest = line.take();
+    if (rest !== "" && !signal.aborted) yield rest;
+  } finally {
+    share?.release();
   }
-  const rest = line.take();
-  if (rest !== "" && !signal.aborted) yield rest;
+}
+
+/** @throws LineTooLong for one that would never find room */
+function roomFor(line: Line, signal: AbortSignal, share?: LineShare): Promise<void> | undefined {
+  const room = line.room();
+  // No promise for each of a million lines.
+  if (!share || room <= FREE_LINE_BYTES) return undefined;
+  if (room > share.maxBytes) throw new LineTooLong(Math.floor(share.maxBytes / 2));
+  return share.need(room, signal);
 }
 
 function budgetOf(maxBytes: number): (bytes: number) => void {
@@ -58,22 +94,33 @@ function budgetOf(maxBytes: number): (bytes: number) => void {
 }
 
 /** Gathers the pieces of a line; decodes it whole, since a piece may end inside a character. */
-function createLine(maxLineBytes: number): { add(piece: Buffer): void; take(): string } {
+function createLine(maxLineBytes: number): Line {
   let pieces: Buffer[] = [];
   let bytes = 0;
+  let isWide = false;
   return {
     add(piece) {
       bytes += piece.length;
-      if (bytes > maxLineBytes) throw new LineTooLong();
+      if (bytes > maxLineBytes) throw new LineTooLong(maxLineBytes);
       pieces.push(piece);
+      isWide ||= !isAscii(piece);
     },
+    room: () => (isWide ? 2 * bytes : bytes),
     take() {
       const text = Buffer.concat(pieces, bytes).toString("utf8");
       pieces = [];
       bytes = 0;
+      isWide = false;
       return text;
     },
   };
+}
+
+interface Line {
+  add(piece: Buffer): void;
+  /** Bytes of the text in memory. A single character beyond ASCII can make all of them twice as wide. */
+  room(): number;
+  take(): string;
 }
 
 async function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer | undefined> {

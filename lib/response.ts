@@ -74,10 +74,32 @@ function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
   const texts = replies.map(({ text }) => text).join(",");
   const [only] = replies;
   const { status = 200, headers } = only?.kind === "response" && !form.batch ? only : {};
-  return new Response(form.batch ? `[${texts}]` : texts, {
+  return new Response(inPieces(form.batch ? `[${texts}]` : texts), {
     status,
     headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken), ...headers },
   });
+}
+
+/** Bytes that are handed over at once. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * A long text as its bytes, piece by piece: as it is, it would stand in the heap until a slow client has read it, beside
+ * a copy of all of its bytes.
+ */
+function inPieces(text: string): string | ReadableStream<Uint8Array> {
+  if (text.length <= PIECE_BYTES) return text;
+  const bytes = encode(text);
+  let at = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        controller.enqueue(bytes.subarray(at, (at += PIECE_BYTES)));
+        if (at >= bytes.length) controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function sessionHeader(sessionToken: string | undefined): Record<string, string> {
@@ -104,6 +126,8 @@ function eventStream(
         const { done, value } = await (next ?? replies.next());
         next = undefined;
         if (value) controller.enqueue(encode(frame(value.text)));
+        // Goes on at once behind an answer, or its text would stand in the heap until a slow client has read its bytes.
+        if (value?.kind === "response") next = replies.next();
         if (!done) return;
         stopComments?.();
         controller.close();

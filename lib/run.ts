@@ -139,7 +139,7 @@ function orderFor(
   input: Input,
   server: Server,
   { request }: Source,
-  { limits, listen: listening, paramHeaders }: Host,
+  { listen: listening, paramHeaders }: Host,
 ): Order {
   return {
     server,
@@ -149,7 +149,6 @@ function orderFor(
     advertised: { changes: listening === "serve" && client.era === "modern" },
     headers: request.headers,
     paramHeaders,
-    maxMessageBytes: limits.maxMessageBytes,
   };
 }
 

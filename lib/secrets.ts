@@ -4,8 +4,8 @@ const MIN_SECRET_LENGTH = 6;
 /** JSON inside of JSON inside of JSON, as tools answer it. */
 const MAX_LEVELS = 3;
 
-/** Characters of text that a character of a secret may take up, in a string that was escaped so often. */
-const MAX_ESCAPED_LENGTH = 16;
+/** Characters of text that a character of a secret may take up: each level may write each one as `\u0041`. */
+const MAX_ESCAPED_LENGTH = 6 ** MAX_LEVELS;
 
 /** The secrets of a text, as pieces of it: `text.slice(start, end)`. */
 interface Piece {

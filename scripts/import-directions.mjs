@@ -84,6 +84,7 @@ const LAYERS = [
     "lib/environment.ts",
     "lib/input/seal.ts",
     "lib/lifetime.ts",
+    "lib/line-memory.ts",
     "lib/lines.ts",
     "lib/never-settable.ts",
     "lib/request-variables.ts",

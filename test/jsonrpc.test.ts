@@ -156,3 +156,24 @@ test("an id is a string or an integer", () => {
   assert.deepEqual(good.filter(isRequestId), good);
   assert.deepEqual(bad.filter(isRequestId), []);
 });
+
+describe("a long result", () => {
+  const text = `{"jsonrpc":"2.0","id":"a","result":{"n":1,"filling":"${"x".repeat(300_000)}"}}`;
+  const [message] = messagesOf(text)?.messages ?? [];
+
+  test("is read again when it is asked for, and not kept beside its text", () => {
+    assert.ok(message && isResponse(message));
+    assert.equal(message.text, text);
+    assert.equal(message.value.id, "a");
+    assert.equal((message.value.result as { n: number }).n, 1);
+    assert.notEqual(message.value.result, message.value.result);
+  });
+
+  test("of an error, and what a long request asks for, are there as ever", () => {
+    const error = text.replace('"result":', '"error":');
+    const request = text.replace('"result":', '"method":"a","params":');
+    assert.equal(messagesOf(error)?.messages.length, 1);
+    assert.deepEqual(messagesOf(error)?.messages[0]?.value, JSON.parse(error));
+    assert.deepEqual(messagesOf(request)?.messages[0]?.value, JSON.parse(request));
+  });
+});

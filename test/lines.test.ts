@@ -16,7 +16,7 @@ async function linesOf(
     chunks.map((chunk) => Buffer.from(chunk)),
     { objectMode: false },
   );
-  return all(readLines(stream, limit, NEVER, total));
+  return all(readLines(stream, limit, NEVER, { maxBytes: total }));
 }
 
 describe("lines", () => {
@@ -62,7 +62,9 @@ describe("the limit", () => {
   });
 
   test("of all lines together keeps no line back that came before it", async () => {
-    const lines = readLines(Readable.from([Buffer.from("ab\ncd\nef\n")], { objectMode: false }), 9, NEVER, 6);
+    const lines = readLines(Readable.from([Buffer.from("ab\ncd\nef\n")], { objectMode: false }), 9, NEVER, {
+      maxBytes: 6,
+    });
     assert.deepEqual([(await lines.next()).value, (await lines.next()).value], ["ab", "cd"]);
     await assert.rejects(lines.next(), OutputTooLong);
   });

@@ -92,6 +92,7 @@ describe("the start of a masked text", () => {
       secret,
       escapedWholly(secret),
       JSON.stringify(escapedWholly(secret)).slice(1, -1),
+      escapedWholly(escapedWholly(secret)),
     ]) {
       const text = `<${written}>`.repeat(3);
       for (let limit = 0; limit <= text.length; limit += 1) {

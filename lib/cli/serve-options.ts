@@ -369,6 +369,12 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: (text, name) => ({ maxOutputBytes: wholeNumber(text, name) }),
   },
   {
+    flags: "--max-buffered <bytes>",
+    otherwise: "a seventh of the heap",
+    meaning: "of long lines at once, from all servers",
+    read: (text, name) => ({ maxBufferedBytes: wholeNumber(text, name) }),
+  },
+  {
     flags: "--spares <n>",
     variable: "SPARES",
     otherwise: "0",

@@ -62,6 +62,7 @@ const OPTIONS = {
   maxBodyBytes: count,
   maxMessageBytes: count,
   maxOutputBytes: count,
+  maxBufferedBytes: count,
   streamAfterMs: milliseconds,
   keepAliveMs: positiveMs,
   killGraceMs: milliseconds,

@@ -272,13 +272,21 @@ export interface HandlerOptions extends McpConfig {
   readonly queueTimeoutMs?: number;
   /** Bytes of a request body; more is 413. @default 4 MiB */
   readonly maxBodyBytes?: number;
-  /** Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB */
+  /**
+   * Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB, and never more than
+   * `maxBufferedBytes`
+   */
   readonly maxMessageBytes?: number;
   /**
    * Bytes of all that a server writes to stdout for one request; more ends it with a `protocol` error. Not for
    * sessions and subscriptions, which last as long as their clients want. @default 256 MiB
    */
   readonly maxOutputBytes?: number;
+  /**
+   * Bytes of all lines from servers that are longer than 256 KiB and not passed on yet. Where there is no room for
+   * another one, its server is not read for up to 10 s; then 503. @default a seventh of what the heap of Node may grow to
+   */
+  readonly maxBufferedBytes?: number;
   /** Milliseconds without a message after which a reply becomes an event stream. @default 2000 */
   readonly streamAfterMs?: number;
   /** Milliseconds between comments on an idle event stream. @default 15000 */

@@ -35,7 +35,7 @@ export function cancelledText(id: string, reason: string): string {
 /** Whatever went wrong is the answer to every request that has none. Nobody is answered who has gone. */
 export function* fail(error: unknown, all: Exchange): Generator<Reply, void, void> {
   const { lifetime, order, current, logger } = all;
-  const failure = failureOf(error, lifetime.signal, order.server, order.maxMessageBytes);
+  const failure = failureOf(error, lifetime.signal, order.server);
   if (!failure) return;
   if (failure.reason !== undefined || failure.code === "INTERNAL") {
     report(failure, current?.process, order.server, logger);
@@ -52,18 +52,12 @@ export function* fail(error: unknown, all: Exchange): Generator<Reply, void, voi
 /**
  * What a fault is to the client of a request.
  * @param signal that may have caused it
- * @param maxMessageBytes of one line from the server
  * @returns undefined if the client has gone
  */
-export function failureOf(
-  error: unknown,
-  signal: AbortSignal,
-  server: Server,
-  maxMessageBytes: number,
-): MayflyError | undefined {
+export function failureOf(error: unknown, signal: AbortSignal, server: Server): MayflyError | undefined {
   const cause: unknown = signal.aborted ? signal.reason : error;
   if (cause instanceof ClientGone) return undefined;
-  if (cause instanceof LineTooLong) return lineTooLong(server, maxMessageBytes);
+  if (cause instanceof LineTooLong) return lineTooLong(server, cause.limitBytes);
   if (cause instanceof OutputTooLong) return tooMuchOutput(server);
   return cause instanceof TooManyValues ? tooManyValues(server) : toMayflyError(cause);
 }

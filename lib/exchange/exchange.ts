@@ -236,9 +236,10 @@ async function finalAnswer(turn: Turn, message: Message<ResponseValue>, all: Exc
 }
 
 /** A server that could do without the answer has a result all the same. */
-function hasFailedForLack({ result, error }: ResponseValue, { missed, order }: Exchange): boolean {
-  const isFailed = error !== undefined || (isObject(result) && result["isError"] === true);
-  return isFailed && order.client.era === "modern" && Object.keys(missed).length > 0;
+function hasFailedForLack(value: ResponseValue, { missed, order }: Exchange): boolean {
+  if (order.client.era === "legacy" || Object.keys(missed).length === 0) return false;
+  const { result, error } = value;
+  return error !== undefined || (isObject(result) && result["isError"] === true);
 }
 
 /** Source: 2026-07-28/basic, Per-request protocol fields. */
@@ -248,10 +249,11 @@ function capabilityMissing(request: Message<RequestValue>, { missed }: Exchange)
 }
 
 /** What an answer tells about the server, for the requests to come. */
-function remember({ value }: Message<RequestValue>, { result, error }: ResponseValue, all: Exchange): void {
+function remember({ value }: Message<RequestValue>, answer: ResponseValue, all: Exchange): void {
   const { era } = openedOf(all);
+  const { error } = answer;
   const { tools, eras } = all.order.server;
-  if (error === undefined && value.method === "tools/list") tools.learn(result);
+  if (error === undefined && value.method === "tools/list") tools.learn(answer.result);
   if (error === undefined && value.method === "initialize" && era === "legacy") eras.learn({ legacy: true });
   // It was modern once, and has been replaced since.
   if (era === "modern" && isNoModernError(value.method, error)) eras.forget();

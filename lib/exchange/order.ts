@@ -30,8 +30,6 @@ export interface Order {
   /** To compare with the arguments of a tool, if the tool's schema asks for it. */
   readonly headers: Headers;
   readonly paramHeaders: ParamHeaders;
-  /** Bytes of one line from the server, for the error that says it was longer. */
-  readonly maxMessageBytes: number;
 }
 
 /** What becomes of a server's questions to its client. */

@@ -55,13 +55,14 @@ export async function checkParameters(all: Exchange): Promise<void> {
 /** Whether a legacy client knows the called tool by an output schema that was wrapped for it. */
 export async function isWrapped(
   request: Message<RequestValue>,
-  { result }: ResponseValue,
+  answer: ResponseValue,
   all: Exchange,
 ): Promise<boolean> {
   const isOldNew = all.order.client.era === "legacy" && openedOf(all).era === "modern";
+  if (!isOldNew || request.value.method !== "tools/call") return false;
+  const { result } = answer;
   // Any other structured content is no object, and shows by itself that the schema was wrapped.
-  const isObjectContent = isObject(result) && isObject(result["structuredContent"]);
-  if (!isOldNew || request.value.method !== "tools/call" || !isObjectContent) return false;
+  if (!isObject(result) || !isObject(result["structuredContent"])) return false;
   try {
     return (await toolOf(request, all))?.wrapped === true;
   } catch (error) {

@@ -40,8 +40,6 @@ export interface LinkHost {
   /** Takes what a process needs until it is told to end. @throws NO_PLACE_TO_WAIT */
   readonly takePlace: () => () => void;
   readonly shutdown: AbortController;
-  /** Bytes of one line from a server. */
-  readonly maxMessageBytes: number;
   readonly logger: Logger;
   readonly watch: Watch;
 }
@@ -65,7 +63,7 @@ export async function openLink(
   try {
     return await shakeHands(process, server, initialize, lifetime, host);
   } catch (error) {
-    const failure = failureOf(error, lifetime.signal, server, host.maxMessageBytes);
+    const failure = failureOf(error, lifetime.signal, server);
     if (failure?.reason !== undefined) report(failure, process, server, host.logger);
     lifetime.dispose();
     process.end();

@@ -65,7 +65,7 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
       if (link) alive.add(link);
       return link;
     } catch (error) {
-      const failure = failureOf(error, over.signal, server, host.maxMessageBytes) ?? ended();
+      const failure = failureOf(error, over.signal, server) ?? ended();
       // A refusal is an answer, and may be about one client only.
       if (!isNoFailure(failure)) backoff.noteFailure();
       throw failure;
@@ -75,7 +75,7 @@ export function createLinks(name: string, host: LinkHost, events: LinkEvents): L
     try {
       for (;;) await events.message(await link.conversation.next("its clients"), link);
     } catch (error) {
-      finish(link, failureOf(error, link.signal, link.server, host.maxMessageBytes) ?? ended());
+      finish(link, failureOf(error, link.signal, link.server) ?? ended());
     }
   };
   const finish = (link: Link, failure: MayflyError): void => {

@@ -54,8 +54,7 @@ export function createSessionRegistry(host: Host): SessionRegistry {
 
 /** @param principal whose it is alone; nobody's if clients share it */
 function createEntry(server: Server, principal: string | undefined, entries: Entries, host: Host): Entry {
-  const { processes, places, shutdown, limits, logger, watch } = host;
-  const { maxMessageBytes } = limits;
+  const { processes, places, shutdown, logger, watch } = host;
   const giveWay = (): void => {
     logger.info({ server: server.name }, "An idle session gives way to another");
     close(entry, entries);
@@ -67,7 +66,6 @@ function createEntry(server: Server, principal: string | undefined, entries: Ent
     owner: principal ?? `shared:${server.name}`,
     takePlace,
     shutdown,
-    maxMessageBytes,
     logger,
     watch,
   };

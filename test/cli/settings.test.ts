@@ -67,8 +67,8 @@ const READ: readonly (readonly [words: string, options: object])[] = [
     },
   ],
   [
-    "--max-processes 1 --max-body 2 --max-message 3",
-    { ...BOTH, maxProcesses: 1, maxBodyBytes: 2, maxMessageBytes: 3 },
+    "--max-processes 1 --max-body 2 --max-message 3 --max-buffered 4",
+    { ...BOTH, maxProcesses: 1, maxBodyBytes: 2, maxMessageBytes: 3, maxBufferedBytes: 4 },
   ],
   [
     "--max-queued 0 --queue-timeout 4 --max-output 5",

@@ -149,7 +149,8 @@ test("an answer that takes long becomes an event stream with comments, and ends 
 
 test("a client that reads slowly makes the server wait, and loses nothing", async (t) => {
   let seen = 0;
-  const { send } = setUp(t, "flood", { onMessage: () => (seen += 1) });
+  // Comments would be frames more.
+  const { send } = setUp(t, "flood", { onMessage: () => (seen += 1), keepAliveMs: 3_600_000 });
   const total = 50_000;
   const events = readEvents(await send(call("any", { count: total })));
   let frames = (await events.next()).done ? 0 : 1;

@@ -3,9 +3,21 @@ import type { Arbitrary } from "fast-check";
 
 /** JSON as text: arbitrary values, and an oracle of what a translation has left alone. It shares no code with lib/. */
 
+/** Values for each property, and where they begin: `npm run fuzz` sets both. */
+const { FUZZ_RUNS = "200", FUZZ_SEED = "20260728" } = process.env;
+const PARAMETERS = { numRuns: Number(FUZZ_RUNS), seed: Number(FUZZ_SEED) };
+
 /** Holds for many values, the same ones at every run. */
 export function always<Value>(arbitrary: Arbitrary<Value>, check: (value: Value) => void): void {
-  fc.assert(fc.property(arbitrary, check), { numRuns: 200, seed: 20_260_728 });
+  fc.assert(fc.property(arbitrary, check), PARAMETERS);
+}
+
+/** The same for what takes its time. */
+export function eventually<Value>(
+  arbitrary: Arbitrary<Value>,
+  check: (value: Value) => Promise<void>,
+): Promise<void> {
+  return fc.assert(fc.asyncProperty(arbitrary, check), PARAMETERS);
 }
 
 /** What a rule names: a member with `null` wholly; of others the members named in turn, or those of each element. */
