@@ -114,7 +114,7 @@ function urlIn(stdout: Readable): Promise<string> {
 }
 
 /** Of all its threads, in nanoseconds: `/proc/PID/stat` counts in steps of 10 ms. */
-function cpuMsOf(pid: number | undefined): number {
+export function cpuMsOf(pid: number | undefined): number {
   const folder = `/proc/${pid}/task`;
   if (!existsSync(`${folder}/${pid}/schedstat`)) return Number.NaN;
   const times = readdirSync(folder).map((task) =>

@@ -2,6 +2,7 @@ import { MayflyError } from "./errors.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
 import { ClientGone } from "./lifetime.ts";
+import { MAX_TIMER_MS } from "./promises.ts";
 
 /** A POST body, and whether its sender reads event streams. */
 export interface Body {
@@ -9,12 +10,20 @@ export interface Body {
   readonly stream: boolean;
 }
 
+/** Milliseconds for a whole body. One of 4 MiB needs 140 kB a second then; that of a call mostly comes with its headers. */
+export const BODY_TIMEOUT_MS = 30_000;
+
 /**
  * Reads a POST body as text, the checks in the order of the wire rules.
- * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
+ * @param bodyTimeoutMs milliseconds until all of it must be here
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODY_TIMEOUT, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
  */
-export async function readBody(request: IncomingRequest, maxBodyBytes: number): Promise<Body> {
-  const bytes = await readJsonBytes(request, maxBodyBytes, "UNSUPPORTED_MEDIA_TYPE");
+export async function readBody(
+  request: IncomingRequest,
+  maxBodyBytes: number,
+  bodyTimeoutMs = BODY_TIMEOUT_MS,
+): Promise<Body> {
+  const bytes = await readJsonBytes(request, maxBodyBytes, "UNSUPPORTED_MEDIA_TYPE", bodyTimeoutMs);
   const stream = mayStream(request.headers.get("accept"));
   return { text: decode(bytes), stream };
 }
@@ -22,24 +31,29 @@ export async function readBody(request: IncomingRequest, maxBodyBytes: number): 
 /**
  * Reads a POST body whose answer has no body of its own.
  * @param otherType the error for another type than JSON
- * @throws BODY_TOO_LARGE, BODY_NOT_JSON, ClientGone, and that error
+ * @param bodyTimeoutMs milliseconds until all of it must be here
+ * @throws BODY_TOO_LARGE, BODY_TIMEOUT, BODY_NOT_JSON, ClientGone, and that error
  */
 export async function readText(
   request: IncomingRequest,
   maxBodyBytes: number,
   otherType: ErrorCode,
+  bodyTimeoutMs = BODY_TIMEOUT_MS,
 ): Promise<string> {
-  return decode(await readJsonBytes(request, maxBodyBytes, otherType));
+  return decode(await readJsonBytes(request, maxBodyBytes, otherType, bodyTimeoutMs));
 }
 
 async function readJsonBytes(
   request: IncomingRequest,
   maxBodyBytes: number,
   otherType: ErrorCode,
+  bodyTimeoutMs: number,
 ): Promise<Uint8Array> {
   const type = mediaType(request.headers.get("content-type"));
   if (type !== "application/json") throw new MayflyError(otherType);
-  return readBytes(request, maxBodyBytes);
+  // Before the body is touched: a client that asks whether to send it is not told to.
+  if (Number(request.headers.get("content-length")) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  return readBytes(request.body, maxBodyBytes, bodyTimeoutMs);
 }
 
 /** The first one where a sender names several: by that one a browser decides whether it asks us before it sends. */
@@ -47,25 +61,53 @@ function mediaType(header: string | null): string | undefined {
   return header?.toLowerCase().split(/[;,]/, 1)[0]?.trim();
 }
 
-async function readBytes({ headers, body }: IncomingRequest, maxBodyBytes: number): Promise<Uint8Array> {
-  if (Number(headers.get("content-length")) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+async function readBytes(
+  body: IncomingRequest["body"],
+  maxBodyBytes: number,
+  bodyTimeoutMs: number,
+): Promise<Uint8Array> {
+  const reader = body?.getReader();
+  if (!reader) return new Uint8Array();
+  const clock = startClock(bodyTimeoutMs);
+  try {
+    return await gather(() => Promise.race([reader.read().catch(gone), clock.over]), maxBodyBytes);
+  } catch (error) {
+    // Not waited for: the rest of a body that does not come would hold up the answer. A body that broke off is cancelled.
+    reader.cancel().catch(() => undefined);
+    throw error;
+  } finally {
+    clock.stop();
+  }
+}
+
+type Piece = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>;
+
+async function gather(read: () => Promise<Piece>, maxBodyBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  const reader = body?.getReader();
-  // A body breaks off when its sender goes away; that is no fault of ours.
-  const read = async () =>
-    reader?.read().catch(() => {
-      throw new ClientGone();
-    });
-  for (let next = await read(); next && !next.done; next = await read()) {
+  for (let next = await read(); !next.done; next = await read()) {
     bytes += next.value.length;
-    if (bytes > maxBodyBytes) {
-      await reader?.cancel();
-      throw tooLarge(maxBodyBytes);
-    }
+    if (bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
     chunks.push(next.value);
   }
   return Buffer.concat(chunks, bytes);
+}
+
+/** A body breaks off when its sender goes away; that is no fault of ours. */
+function gone(): never {
+  throw new ClientGone();
+}
+
+/** One for the whole body: a time for each piece would let a byte now and then hold the connection forever. */
+function startClock(ms: number): { readonly over: Promise<never>; stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_resolve, reject) => {
+    const fail = (): void => reject(new MayflyError("BODY_TIMEOUT", { values: { limit: ms } }));
+    timer = setTimeout(fail, Math.min(ms, MAX_TIMER_MS));
+  });
+  // Nobody may be waiting for it when it fires.
+  over.catch(() => undefined);
+  return { over, stop: () => clearTimeout(timer) };
 }
 
 function tooLarge(limit: number): MayflyError {

@@ -99,6 +99,11 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "The body is larger than {limit} bytes",
   },
+  BODY_TIMEOUT: {
+    status: 408,
+    rpc: INVALID_REQUEST,
+    message: "The body was not here within {limit} milliseconds",
+  },
   NOT_ACCEPTABLE: {
     status: 406,
     rpc: INVALID_REQUEST,
@@ -226,6 +231,36 @@ export const ERRORS = {
   },
   INVALID_INITIALIZE: { status: 400, rpc: INVALID_PARAMS, message: "initialize needs a params object" },
   MALFORMED_REQUEST: { status: 400, rpc: INVALID_REQUEST, message: "This is not a valid HTTP request" },
+  HOST_NOT_VALID: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "A request needs one Host header, and a URL that names the same host if it names one",
+  },
+  HEADER_REPEATED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    message: "The header {name} may come only once",
+  },
+  HEADERS_TIMEOUT: {
+    status: 408,
+    rpc: INVALID_REQUEST,
+    message: "The headers were not here within {limit} milliseconds",
+  },
+  EXPECTATION_NOT_MET: {
+    status: 417,
+    rpc: INVALID_REQUEST,
+    message: "Expect may only be 100-continue",
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    rpc: INVALID_REQUEST,
+    message: "The headers are larger than {limit} bytes",
+  },
+  TOO_MANY_HEADERS: {
+    status: 431,
+    rpc: INVALID_REQUEST,
+    message: "There are more than {limit} headers",
+  },
   SESSION_NOT_FOUND: {
     status: 404,
     rpc: INVALID_REQUEST,

@@ -4,7 +4,7 @@ import { onOneLine } from "./jsonrpc.ts";
 
 export const STREAM_HEADERS = {
   "Content-Type": "text/event-stream",
-  "Cache-Control": "no-cache, no-transform",
+  "Cache-Control": "no-store, no-transform",
   "X-Accel-Buffering": "no",
 };
 

@@ -22,6 +22,7 @@ import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
+import { secured } from "./security-headers.ts";
 import { withEnvironment } from "./servers.ts";
 import type { Server } from "./servers.ts";
 
@@ -65,7 +66,7 @@ export function createHandlerOver(
       const response = await answer({ request, context }, page, host, sessions).catch((error: unknown) =>
         refuse(error, request, host),
       );
-      return host.cors.expose(response, page);
+      return secured(host.cors.expose(response, page));
     },
     reconfigure: (config) => host.servers.replace(checkReconfiguration(config, options)),
     drain: () => host.drain.abort(),
@@ -139,7 +140,7 @@ async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined)
   refuseMethod(request, served, elsewhere(route, host.transports, host.paths));
   if (streamable && request.method === "GET") return streamable.get(call);
   if (streamable && request.method === "DELETE") return streamable.end(call);
-  const { text, stream } = await readBody(request, host.limits.maxBodyBytes);
+  const { text, stream } = await readBody(request, host.limits.maxBodyBytes, host.limits.bodyTimeoutMs);
   const posted = messagesIn(text);
   const inSession = await streamable?.post(call, posted, stream);
   if (inSession) return inSession;
@@ -170,8 +171,9 @@ async function forward(incoming: Incoming, server: Server, caller: Caller, host:
   }
   const { replies, lifetime } = await runIncoming(incoming, server, caller, host);
   const sessionToken = host.sessionToken ? incoming.sessionToken : undefined;
-  const { stream } = caller;
-  return respond(replies, { ...host.form, batch: incoming.batch, stream, sessionToken, lifetime });
+  const { stream, context } = caller;
+  const form = { ...host.form, batch: incoming.batch, stream, sessionToken, lifetime };
+  return respond(replies, { ...form, unsent: context.unsent });
 }
 
 /** What comes without a question of its own: a client's answer to a server, or word that it waits no longer. */

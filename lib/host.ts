@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 
 import type { AccessRules } from "./auth.ts";
+import { BODY_TIMEOUT_MS } from "./body.ts";
 import { createCancellations } from "./cancellations.ts";
 import type { Cancellations } from "./cancellations.ts";
 import { defaultMaxProcesses } from "./capacity.ts";
@@ -41,7 +42,7 @@ export interface Host {
   readonly servers: Servers;
   readonly processes: Processes;
   readonly cancellations: Cancellations;
-  readonly limits: ChildLimits & { readonly maxBodyBytes: number };
+  readonly limits: ChildLimits & { readonly maxBodyBytes: number; readonly bodyTimeoutMs: number };
   readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
   readonly sessionToken: boolean;
   readonly listen: "acknowledge" | "serve";
@@ -81,7 +82,7 @@ export function createHost(given: HandlerOptions): Host {
   const options = checkOptions(given);
   const { logger = silentLogger, maxProcesses = defaultMaxProcesses() } = options;
   const { maxQueued, queueTimeoutMs, maxBufferedBytes = defaultMaxBufferedBytes() } = options;
-  const { killGraceMs = 1000, maxBodyBytes = 4 * MIB } = options;
+  const { killGraceMs = 1000, maxBodyBytes = 4 * MIB, bodyTimeoutMs = BODY_TIMEOUT_MS } = options;
   const { streamAfterMs = 2000, keepAliveMs = 15_000, sessionToken = true } = options;
   const { authKeys = [], allowAnonymous = false, authenticate, allowedHosts } = options;
   const {
@@ -97,7 +98,7 @@ export function createHost(given: HandlerOptions): Host {
   const maxMessageBytes = Math.min(options.maxMessageBytes ?? 64 * MIB, maxBufferedBytes);
   // Beyond ASCII, a text takes two bytes for each character.
   const lineMemory = createLineMemory(maxBufferedBytes, Math.min(2 * maxMessageBytes, maxBufferedBytes));
-  const limits = { maxMessageBytes, lineMemory, killGraceMs, maxBodyBytes };
+  const limits = { maxMessageBytes, lineMemory, killGraceMs, maxBodyBytes, bodyTimeoutMs };
   const drain = sharedController();
   const places = createPlaces(maxProcesses, authenticate !== undefined || authKeys.length > 1);
   const held = createHeldProcesses<Exchange>(places);

@@ -18,4 +18,6 @@ export interface RequestContext {
   readonly signal?: AbortSignal | undefined;
   /** Ends the connection at once, with what its client has not read. */
   readonly cut?: (() => void) | undefined;
+  /** Is given what tells how many bytes of the answer wait in memory until the client takes them. */
+  readonly unsent?: ((bytes: () => number) => void) | undefined;
 }

@@ -107,7 +107,8 @@ function createLine(maxLineBytes: number): Line {
     },
     room: () => (isWide ? 2 * bytes : bytes),
     take() {
-      const text = Buffer.concat(pieces, bytes).toString("utf8");
+      // A large text of ASCII is kept outside of the heap of V8 this way, which a few large answers would fill.
+      const text = Buffer.concat(pieces, bytes).toString(isWide ? "utf8" : "latin1");
       pieces = [];
       bytes = 0;
       isWide = false;

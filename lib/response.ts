@@ -4,7 +4,10 @@ import { COMMENT, STREAM_HEADERS, encode, frame } from "./frames.ts";
 import { ClientGone, onAbort } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type { Reply, Replies } from "./exchange/order.ts";
+import type { RequestContext } from "./incoming.ts";
+import { PIECE_BYTES, inPieces } from "./pieces.ts";
 import { MAX_TIMER_MS } from "./promises.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
 
 /** How the replies of one POST are written. */
 export interface ResponseForm {
@@ -19,6 +22,8 @@ export interface ResponseForm {
   readonly keepAliveMs: number;
   /** Of the requests that a process works on; ended when the client no longer reads. */
   readonly lifetime?: Pick<Lifetime, "signal" | "end"> | undefined;
+  /** Wants to know what waits for the client. */
+  readonly unsent?: RequestContext["unsent"];
 }
 
 type Next = Promise<IteratorResult<Reply, void>>;
@@ -57,7 +62,11 @@ export function errorResponse(error: MayflyError): Response {
   });
 }
 
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+const JSON_HEADERS = {
+  "Content-Type": "application/json",
+  "Cache-Control": "no-store",
+  ...SECURITY_HEADERS,
+};
 /** The status of a request whose client has gone, as nginx logs it; nobody reads it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
@@ -73,33 +82,30 @@ function noResponse({ stream }: ResponseForm): Response {
 function jsonResponse(replies: readonly Reply[], form: ResponseForm): Response {
   const texts = replies.map(({ text }) => text).join(",");
   const [only] = replies;
-  const { status = 200, headers } = only?.kind === "response" && !form.batch ? only : {};
-  return new Response(inPieces(form.batch ? `[${texts}]` : texts), {
+  const { status = 200, headers: others } = only?.kind === "response" && !form.batch ? only : {};
+  const { body, headers } = jsonBody(form.batch ? `[${texts}]` : texts, form.unsent);
+  return new Response(body, {
     status,
-    headers: { ...JSON_HEADERS, ...sessionHeader(form.sessionToken), ...headers },
+    headers: { ...JSON_HEADERS, ...headers, ...sessionHeader(form.sessionToken), ...others },
   });
 }
 
-/** Bytes that are handed over at once. */
-const PIECE_BYTES = 64 * 1024;
+interface JsonBody {
+  readonly body: string | ReadableStream<Uint8Array>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
-/**
- * A long text as its bytes, piece by piece: as it is, it would stand in the heap until a slow client has read it, beside
- * a copy of all of its bytes.
- */
-function inPieces(text: string): string | ReadableStream<Uint8Array> {
-  if (text.length <= PIECE_BYTES) return text;
+function jsonBody(text: string, unsent: ResponseForm["unsent"]): JsonBody {
+  if (text.length <= PIECE_BYTES) return { body: text };
   const bytes = encode(text);
-  let at = 0;
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        controller.enqueue(bytes.subarray(at, (at += PIECE_BYTES)));
-        if (at >= bytes.length) controller.close();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const pieces = inPieces(bytes);
+  unsent?.(() => pieces.left());
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+    controller.enqueue(pieces.next());
+    if (pieces.left() === 0) controller.close();
+  };
+  const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 });
+  return { body, headers: { "Content-Length": String(bytes.length) } };
 }
 
 function sessionHeader(sessionToken: string | undefined): Record<string, string> {
@@ -111,21 +117,28 @@ function eventStream(
   held: readonly Reply[],
   replies: Replies,
   pending: Next | undefined,
-  { keepAliveMs, lifetime, ...form }: ResponseForm,
+  { keepAliveMs, lifetime, unsent, ...form }: ResponseForm,
 ): Response {
   let next = pending;
   let stopComments: (() => void) | undefined;
+  // With nothing to say yet, the comment makes platforms send the head.
+  let pieces = inPieces(held.length > 0 ? encode(held.map(({ text }) => frame(text)).join("")) : COMMENT);
+  unsent?.(() => pieces.left());
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        // With nothing to say yet, the comment makes platforms send the head.
-        controller.enqueue(held.length > 0 ? encode(held.map(({ text }) => frame(text)).join("")) : COMMENT);
-        stopComments = startComments(controller, keepAliveMs, lifetime);
+        controller.enqueue(pieces.next());
+        const isBetweenFrames = (): boolean => pieces.left() === 0;
+        stopComments = startComments(controller, keepAliveMs, isBetweenFrames, lifetime);
       },
       async pull(controller) {
+        if (pieces.left() > 0) return controller.enqueue(pieces.next());
         const { done, value } = await (next ?? replies.next());
         next = undefined;
-        if (value) controller.enqueue(encode(frame(value.text)));
+        if (value) {
+          pieces = inPieces(encode(frame(value.text)));
+          controller.enqueue(pieces.next());
+        }
         // Goes on at once behind an answer, or its text would stand in the heap until a slow client has read its bytes.
         if (value?.kind === "response") next = replies.next();
         if (!done) return;
@@ -147,11 +160,12 @@ function eventStream(
 function startComments(
   controller: ReadableStreamDefaultController<Uint8Array>,
   everyMs: number,
+  isBetweenFrames: () => boolean,
   lifetime: ResponseForm["lifetime"],
 ): () => void {
   const timer = setInterval(
     () => {
-      if (controller.desiredSize === 0) controller.enqueue(COMMENT);
+      if (controller.desiredSize === 0 && isBetweenFrames()) controller.enqueue(COMMENT);
     },
     Math.min(everyMs, MAX_TIMER_MS),
   );

@@ -112,9 +112,11 @@ const LAYERS = [
     "lib/digest.ts",
     "lib/patterns.ts",
     "lib/programs.ts",
+    "lib/pieces.ts",
     "lib/promises.ts",
     "lib/rawjson.ts",
     "lib/revisions.ts",
+    "lib/security-headers.ts",
     "lib/version.ts",
   ],
 ];

@@ -141,7 +141,13 @@ describe("without a key", () => {
     const { fetch } = watchedHandler(t, { ...CLOSED, authKeys: KEYS });
     const response = await fetch("/mcp", { method: "OPTIONS" });
     assert.deepEqual([response.status, await response.text()], [204, ""]);
-    assert.deepEqual(Object.fromEntries(response.headers), { allow: "POST, GET, DELETE, OPTIONS" });
+    assert.deepEqual(Object.fromEntries(response.headers), {
+      allow: "POST, GET, DELETE, OPTIONS",
+      "cache-control": "no-store",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+    });
   });
 });
 

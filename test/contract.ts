@@ -149,7 +149,7 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       const meta = { progressToken: "p" };
       const response = await send("progress", call("progress", { steps: 3, gate }, { meta }));
       assert.equal(response.headers.get("content-type"), "text/event-stream");
-      assert.equal(response.headers.get("cache-control"), "no-cache, no-transform");
+      assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
       assert.equal(response.headers.get("x-accel-buffering"), "no");
       const frames = await within(readStepByStep(response, gate), 20_000, "all steps");
       const methods = frames.map(({ data }) => (JSON.parse(data ?? "") as { method?: string }).method);

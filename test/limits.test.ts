@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import { SERVE_OPTIONS, nameOf } from "../lib/cli/serve-options.ts";
-import { HANDLER_MEMBERS } from "../lib/configuration/handler-shape.ts";
+import { SERVE_MEMBERS } from "../lib/adapters/serve-shape.ts";
 import { SERVER_MEMBERS } from "../lib/configuration/server-shape.ts";
 import { ERRORS } from "../lib/errors.ts";
 
@@ -49,7 +49,7 @@ describe("the page about limits", () => {
   test("names only options that there are", () => {
     const known = new Set([
       ...OF_COMMAND.map(({ name }) => name),
-      ...Object.keys(HANDLER_MEMBERS),
+      ...Object.keys(SERVE_MEMBERS),
       ...Object.keys(SERVER_MEMBERS).map((name) => `NAME.${name}`),
     ]);
     assert.deepEqual(
@@ -61,7 +61,7 @@ describe("the page about limits", () => {
 
   test("has every option of the library and of a server that is a number", () => {
     const numbers = [
-      ...Object.keys(HANDLER_MEMBERS).filter(isNumber),
+      ...Object.keys(SERVE_MEMBERS).filter(isNumber),
       ...Object.keys(SERVER_MEMBERS)
         .filter(isNumber)
         .map((name) => `NAME.${name}`),
@@ -85,7 +85,7 @@ describe("the page about limits", () => {
   test("tells the defaults that the options have", () => {
     const options = read("lib/configuration/options.ts");
     const documented = options.matchAll(/@default (\d+(?: MiB)?)[^*]*?\*\/\s+readonly (\w+)\?: number/g);
-    const defaults = [...documented].filter(([, , name = ""]) => isNumber(name) && name in HANDLER_MEMBERS);
+    const defaults = [...documented].filter(([, , name = ""]) => isNumber(name) && name in SERVE_MEMBERS);
     for (const [, value = "", name = ""] of defaults) {
       const row = ROWS.find(({ setWith }) => setWith.includes(name));
       assert.ok(row?.value.startsWith(value), `${name}: ${value} in the code, ${row?.value} on the page`);

@@ -34,3 +34,42 @@ describe("times that a timer of Node cannot hold", () => {
     });
   }
 });
+
+describe("a large answer", () => {
+  const text = `{"jsonrpc":"2.0","id":1,"result":"${"ä".repeat(200_000)}"}`;
+  const large: Reply = { kind: "response", text, outcome: "ok" };
+
+  test("goes out in pieces that are pulled, with its length before it, and tells what is left", async () => {
+    const unsent: (() => number)[] = [];
+    const form = { ...FORM, streamAfterMs: 60_000, keepAliveMs: 60_000 };
+    const response = await respond(replies(large), { ...form, unsent: (bytes) => void unsent.push(bytes) });
+    const all = Buffer.from(text);
+    assert.equal(response.headers.get("content-length"), String(all.length));
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const read: Uint8Array[] = [];
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      read.push(next.value);
+      assert.ok(next.value.length <= 65_536);
+      const left = all.length - Buffer.concat(read).length;
+      assert.deepEqual(
+        unsent.map((bytes) => bytes()),
+        [left],
+      );
+    }
+    assert.deepEqual(Buffer.concat(read), all);
+  });
+
+  test("in a stream has no comment between its pieces, however slowly they are read", async () => {
+    const form = { ...FORM, streamAfterMs: 60_000, keepAliveMs: 1 };
+    const response = await respond(replies(NOTE, large), form);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const read: Uint8Array[] = [];
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      read.push(next.value);
+      // Long enough for a comment to come.
+      if (next.value.length > 100) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const events = Buffer.concat(read).toString().replaceAll(": keep-alive\n\n", "").split("\n\n");
+    assert.deepEqual(events, [`event: message\ndata: ${NOTE.text}`, `event: message\ndata: ${text}`, ""]);
+  });
+});

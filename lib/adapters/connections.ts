@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 
@@ -9,6 +9,9 @@ interface Use {
   /** Bytes read when the last of them ended: more of them are the start of another request. */
   bytesRead: number;
 }
+
+/** By which Node tells of a request: those that want to know first whether to send their body have events of their own. */
+export const REQUEST_EVENTS = ["request", "checkContinue", "checkExpectation"] as const;
 
 /**
  * Makes a server, before it listens, close the connections that nobody uses when it is closed, and each of the
@@ -28,7 +31,7 @@ export function closeWhenIdle(server: Server): void {
     closeIfIdle(socket);
   };
   const endHandshakes = addSecured(server, add);
-  server.on("request", ({ socket }, response) => {
+  const count = ({ socket }: IncomingMessage, response: ServerResponse): void => {
     const use = uses.get(socket);
     if (!use) return;
     use.requests += 1;
@@ -37,7 +40,8 @@ export function closeWhenIdle(server: Server): void {
       use.bytesRead = socket.bytesRead;
       closeIfIdle(socket);
     });
-  });
+  };
+  for (const event of REQUEST_EVENTS) server.on(event, count);
   // The first thing that close() does. Source: Node's lib/_http_server.js.
   server.closeIdleConnections = () => {
     draining = true;
@@ -71,6 +75,6 @@ function addSecured(server: Server, add: (socket: Socket) => void): () => void {
 }
 
 /** What both sockets of a connection have in common. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }

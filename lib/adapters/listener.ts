@@ -4,8 +4,10 @@ import { getRequestListener } from "@hono/node-server";
 
 import { MayflyError } from "../errors.ts";
 import type { Handler } from "../handler.ts";
-import type { IncomingRequest } from "../incoming.ts";
+import type { IncomingRequest, RequestContext } from "../incoming.ts";
 import { errorResponse } from "../response.ts";
+import { refusalOf } from "./refusals.ts";
+import type { Turn } from "./turns.ts";
 
 /** For `node:http` and what is built on it. The promise settles when the answer is out, and never rejects. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
@@ -17,20 +19,36 @@ export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) 
  * @param handler what `createHandler` returns
  */
 export function toNodeHandler(handler: Pick<Handler, "fetch">): NodeHandler {
-  return createListener(handler.fetch);
+  return createListener(async (request, context, turn) => {
+    const refusal = refusalOf(turn.incoming);
+    return refusal ? errorResponse(refusal) : handler.fetch(request, context);
+  });
 }
 
+/** A handler that also sees what Node has made of the request. */
+type NodeFetch = (request: IncomingRequest, context: RequestContext, turn: Turn) => Promise<Response>;
+
 /** @param hostname stands for a Host header that is missing, as HTTP/1.0 allows; without it the answer is 400 */
-export function createListener(fetch: Handler["fetch"], hostname?: string): NodeHandler {
+export function createListener(fetch: NodeFetch, hostname?: string): NodeHandler {
   return getRequestListener(
-    (request, { incoming, outgoing }) =>
-      fetch(withBody(request, incoming as Parsed), { cut: () => void outgoing.destroy() }),
+    (request, pair) => {
+      // Not of HTTP/2, which nothing here serves.
+      const turn = pair as Turn;
+      const cut = (): void => void turn.outgoing.destroy();
+      return fetch(withBody(request, turn.incoming), { cut }, turn);
+    },
     {
       ...(hostname !== undefined && { hostname }),
       overrideGlobalObjects: false,
-      errorHandler: (error) => errorResponse(toRefusal(error)),
+      errorHandler: (error) => closing(errorResponse(toRefusal(error))),
     },
   );
+}
+
+/** Says that the connection ends with the answer. */
+export function closing(response: Response): Response {
+  response.headers.set("Connection", "close");
+  return response;
 }
 
 /** A request as body parsers leave it. */

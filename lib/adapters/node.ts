@@ -3,22 +3,36 @@ import type { RequestListener, Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { isIPv6 } from "node:net";
 import type { AddressInfo } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Server as TlsServer } from "node:tls";
 
-import { defaultMaxProcesses } from "../capacity.ts";
 import { checkOptions } from "../configuration/check-options.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { TRANSPORTS } from "../configuration/options.ts";
 import type { HandlerOptions, Transport } from "../configuration/options.ts";
-import { roomForConnections } from "../descriptors.ts";
 import { createHandler } from "../create-handler.ts";
+import { MayflyError } from "../errors.ts";
 import type { Handler } from "../handler.ts";
+import type { IncomingRequest } from "../incoming.ts";
+import { silentLogger } from "../logger.ts";
+import type { Logger } from "../logger.ts";
 import { settlesWithin } from "../promises.ts";
-import { closeWhenIdle } from "./connections.ts";
-import { createListener } from "./listener.ts";
+import { errorResponse } from "../response.ts";
+import { limitConnections } from "./connection-limit.ts";
+import { REQUEST_EVENTS, closeWhenIdle } from "./connections.ts";
+import { LIMIT_NAMES, completeLimits } from "./http-limits.ts";
+import type { CompleteLimits, HttpLimits } from "./http-limits.ts";
+import { lingerOver } from "./lingering.ts";
+import { closing, createListener } from "./listener.ts";
+import { answerParseErrors } from "./parse-errors.ts";
+import { refusalOf } from "./refusals.ts";
 import { SERVE } from "./serve-shape.ts";
 import { toServerOptions } from "./tls.ts";
 import type { TlsOptions } from "./tls.ts";
+import { inTurn } from "./turns.ts";
+import type { Turn } from "./turns.ts";
+import { cutThoseWhoDoNotRead } from "./unread-answers.ts";
+import type { Reporting } from "./unread-answers.ts";
 
 export { toNodeHandler } from "./listener.ts";
 export type { NodeHandler } from "./listener.ts";
@@ -27,7 +41,7 @@ export { findRungs } from "../sandbox/rungs.ts";
 export type { FindRungsOptions, Rung } from "../sandbox/rungs.ts";
 
 /** What {@link serve} takes. */
-export interface ServeOptions extends HandlerOptions {
+export interface ServeOptions extends HandlerOptions, HttpLimits {
   /** 0 picks a free port. @default 8000 */
   readonly port?: number;
   /** @default true */
@@ -79,13 +93,19 @@ const LOCAL_IPV6 = "::1";
  */
 export async function serve(given: ServeOptions): Promise<RunningServer> {
   const options = checkOptions(given, SERVE);
-  const { host = DEFAULT_HOST, port = DEFAULT_PORT, tls, ...others } = options;
-  const handler = createHandler({ ...DEFAULTS, ...others, ...accessOf(options, host) });
+  const { host = DEFAULT_HOST, port = DEFAULT_PORT, tls, logger = silentLogger } = options;
+  const limits = completeLimits(options);
+  const handler = createHandler({ ...DEFAULTS, ...ofHandler(options), ...accessOf(options, host) });
   const state = { draining: false };
-  const server = createServer(requestListener(handler, host, state), tls);
+  const server = createServer(limits, tls);
   logFailedHandshakes(server, options);
+  // Before the requests are answered: an answer may be out at once.
   closeWhenIdle(server);
-  limitConnections(server, options);
+  limitConnections(server, limits.maxConnections, logger);
+  const reporting = cutThoseWhoDoNotRead(server, limits, logger);
+  const turns = inTurn(requestListener(handler, { host, state, limits, reporting, logger }));
+  for (const event of REQUEST_EVENTS) server.on(event, turns.listener);
+  answerParseErrors(server, turns, limits, logger);
   await listen(server, port, host);
   // One connection that cannot be accepted must not end the others: without a listener the process would.
   server.on("error", (err) => options.logger?.error({ err }, "A connection could not be accepted"));
@@ -126,19 +146,78 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === LOCAL_IPV6 || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** While the server stops, each answer says so: its client would keep the connection for the next request. */
-function requestListener(
-  handler: Handler,
-  host: string,
-  state: { readonly draining: boolean },
-): RequestListener {
-  const listener = createListener(async (request, context) => {
-    const response = await handler.fetch(request, context);
-    if (state.draining) response.headers.set("Connection", "close");
-    return response;
-  }, host);
-  // It never rejects.
-  return (incoming, outgoing) => void listener(incoming, outgoing);
+/** What the handler takes: it knows of no connections. */
+function ofHandler(options: ServeOptions): HandlerOptions {
+  const own = new Set<string>(["host", "port", "tls", ...LIMIT_NAMES]);
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !own.has(name))) as HandlerOptions &
+    Record<string, unknown>;
+}
+
+/** What the requests of a server have in common. */
+interface Serving {
+  readonly host: string;
+  readonly state: { readonly draining: boolean };
+  readonly limits: CompleteLimits;
+  readonly reporting: Reporting;
+  readonly logger: Logger;
+}
+
+function requestListener(handler: Handler, serving: Serving): RequestListener {
+  const listener = createListener(async (request, context, turn) => {
+    const refusal = checked(turn, serving);
+    const answer = (): Promise<Response> =>
+      handler.fetch(whenWanted(request, turn), { ...context, ...serving.reporting(turn.outgoing) });
+    // Whoever sends that may mean something else by what follows.
+    if (refusal) return closing(errorResponse(refusal));
+    const response = await answer();
+    return (await isLast(turn, serving)) ? closing(response) : response;
+  }, serving.host);
+  return (incoming, outgoing) => {
+    lingerOver(incoming);
+    // It never rejects.
+    void listener(incoming, outgoing);
+  };
+}
+
+function checked({ incoming }: Turn, { limits, logger }: Serving): MayflyError | undefined {
+  const refusal = isUnknownExpectation(incoming)
+    ? new MayflyError("EXPECTATION_NOT_MET")
+    : refusalOf(incoming, limits.maxHeaders);
+  if (refusal) logger.info({ status: refusal.status, code: refusal.code }, "refused");
+  return refusal;
+}
+
+function isUnknownExpectation({ headers: { expect } }: Turn["incoming"]): boolean {
+  return expect !== undefined && !CONTINUE.test(expect);
+}
+
+const CONTINUE = /^100-continue$/i;
+
+/** A client that asks first is told to send its body when it is read, and not if it is refused without. */
+function whenWanted(request: IncomingRequest, { incoming, outgoing }: Turn): IncomingRequest {
+  if (incoming.headers.expect === undefined || incoming.httpVersion === "1.0") return request;
+  const { method, url, headers, signal } = request;
+  return {
+    method,
+    url,
+    headers,
+    ...(signal && { signal }),
+    get body() {
+      outgoing.writeContinue();
+      return request.body;
+    },
+  };
+}
+
+/**
+ * Whether the connection ends with the answer: while the server stops, as its client would keep it for the next request;
+ * where the request is not all here, as the rest of it would be taken for another one; and where it asks for another
+ * protocol, since Node reads nothing behind it.
+ */
+async function isLast({ incoming }: Turn, { state }: Serving): Promise<boolean> {
+  // What came in one piece with the headers is read in this turn of the loop.
+  if (!incoming.complete) await nextTurn();
+  return state.draining || !incoming.complete || incoming.headers.upgrade !== undefined;
 }
 
 /**
@@ -147,11 +226,31 @@ function requestListener(
  */
 const KEEP_ALIVE_MS = 65_000;
 
-function createServer(listener: RequestListener, tls: TlsOptions | undefined): Server {
-  // Frames of an event stream are small and must not wait for more: Node's default for HTTP only.
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
-  if (!tls) return createHttpServer(options, listener);
-  return createHttpsServer({ ...toServerOptions(tls), ...options }, listener);
+/** Milliseconds after its time until Node gives up on a body that nobody reads. */
+const UNREAD_BODY_MS = 5000;
+/** Milliseconds between two looks at connections whose time may be over, at most. */
+const CHECK_MS = 2000;
+
+function createServer(limits: CompleteLimits, tls: TlsOptions | undefined): Server {
+  const { headersTimeoutMs, bodyTimeoutMs, maxHeaderBytes } = limits;
+  const options = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Frames of an event stream are small and must not wait for more: Node's default for HTTP only.
+    noDelay: true,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: headersTimeoutMs + bodyTimeoutMs + UNREAD_BODY_MS,
+    connectionsCheckingInterval: Math.min(CHECK_MS, headersTimeoutMs),
+    maxHeaderSize: maxHeaderBytes,
+    insecureHTTPParser: false,
+    // Ours is an answer that says why.
+    requireHostHeader: false,
+  };
+  const server = tls
+    ? createHttpsServer({ ...toServerOptions(tls), ...options, handshakeTimeout: headersTimeoutMs })
+    : createHttpServer(options);
+  // Node would leave out those beyond a number without a word. Ours are counted, and bounded by their bytes.
+  server.maxHeadersCount = 0;
+  return server;
 }
 
 function setTls(server: Server, tls: TlsOptions): void {
@@ -164,12 +263,6 @@ function logFailedHandshakes(server: Server, { logger }: ServeOptions): void {
   server.on("tlsClientError", ({ code, message }: NodeJS.ErrnoException) =>
     logger?.debug({ reason: code ?? message }, "A TLS handshake failed"),
   );
-}
-
-/** Beyond that, connections are dropped: without a descriptor left, no process could be started for anybody. */
-function limitConnections(server: Server, { maxProcesses = defaultMaxProcesses() }: ServeOptions): void {
-  const room = roomForConnections(maxProcesses);
-  if (room !== undefined) server.maxConnections = room;
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

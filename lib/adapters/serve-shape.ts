@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
 import { HANDLER_MEMBERS, MISPLACED } from "../configuration/handler-shape.ts";
-import { text } from "../configuration/members.ts";
+import { count, positiveMs, text } from "../configuration/members.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
 import { shape } from "../configuration/shape.ts";
 import type { Members } from "../configuration/shape.ts";
@@ -33,7 +33,15 @@ const OWN = {
   port: z.optional(z.int(portRange).check(z.minimum(0, portRange), z.maximum(MAX_PORT, portRange))),
   host: z.optional(z.string().check(z.minLength(1, "expected an address"))),
   tls: z.optional(TLS),
+  headersTimeoutMs: positiveMs,
+  maxHeaderBytes: count,
+  maxHeaders: count,
+  stallTimeoutMs: positiveMs,
+  maxUnsentBytes: count,
+  maxConnections: count,
 } satisfies Members<Omit<ServeOptions, keyof HandlerOptions>>;
 
 /** What `serve` takes. */
-export const SERVE = shape({ ...HANDLER_MEMBERS, ...OWN }, MISPLACED);
+export const SERVE_MEMBERS = { ...HANDLER_MEMBERS, ...OWN };
+
+export const SERVE = shape(SERVE_MEMBERS, MISPLACED);

@@ -5,6 +5,8 @@ export function indexPage(): string {
   <head>
     <meta charset="utf-8" />
     <meta name="robots" content="noindex" />
+    <meta http-equiv="Content-Security-Policy" content="default-src 'none'" />
+    <meta name="referrer" content="no-referrer" />
     <title>Mayfly</title>
   </head>
   <body>

@@ -60,6 +60,7 @@ const OPTIONS = {
   maxQueued: countOrNone,
   queueTimeoutMs: positiveMs,
   maxBodyBytes: count,
+  bodyTimeoutMs: positiveMs,
   maxMessageBytes: count,
   maxOutputBytes: count,
   maxBufferedBytes: count,
@@ -97,7 +98,17 @@ export const MISPLACED: OtherKeys = {
 };
 
 const OF_SERVE = Object.fromEntries(
-  ["port", "host", "tls"].map((name) => [name, "is an option of serve, from mcp-mayfly/node"]),
+  [
+    "port",
+    "host",
+    "tls",
+    "headersTimeoutMs",
+    "maxHeaderBytes",
+    "maxHeaders",
+    "stallTimeoutMs",
+    "maxUnsentBytes",
+    "maxConnections",
+  ].map((name) => [name, "is an option of serve, from mcp-mayfly/node"]),
 );
 
 export const HANDLER = shape(HANDLER_MEMBERS, { refused: { ...MISPLACED.refused, ...OF_SERVE } });

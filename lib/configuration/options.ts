@@ -272,6 +272,8 @@ export interface HandlerOptions extends McpConfig {
   readonly queueTimeoutMs?: number;
   /** Bytes of a request body; more is 413. @default 4 MiB */
   readonly maxBodyBytes?: number;
+  /** Milliseconds in which the whole body of a request must be here; later is 408. @default 30000 */
+  readonly bodyTimeoutMs?: number;
   /**
    * Bytes of one line from a server; more ends it with a `protocol` error. @default 64 MiB, and never more than
    * `maxBufferedBytes`

@@ -23,7 +23,8 @@ export function respondTo(
   const letGo = [request, context].map((client) => onGone(client, lifetime.end));
   letGo.push(onAbort(gone.signal, cancel));
   const complete = finishing(withStatus(replies), isAnswered, () => letGo.forEach((off) => off()));
-  return respond(complete, { ...host.form, ...form, sessionToken, lifetime });
+  const { unsent } = context;
+  return respond(complete, { ...host.form, ...form, sessionToken, lifetime, unsent });
 }
 
 /** What fires after the last reply is none of the session's business. */

@@ -22,8 +22,8 @@ export interface EventStreamOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds between comments while it is idle. */
   readonly keepAliveMs: number;
-  /** Tell that the client has gone, and end its connection. */
-  readonly clients: readonly (Client & Pick<RequestContext, "cut">)[];
+  /** Tell that the client has gone, end its connection, and want to know what waits for it. */
+  readonly clients: readonly (Client & Pick<RequestContext, "cut" | "unsent">)[];
   /**
    * Comes once.
    * @param cut whether the client has gone, and not we have closed it
@@ -38,13 +38,17 @@ const MAX_WAITING = 16 * 1024 ** 2;
 export function openEventStream(options: EventStreamOptions): EventStream {
   const { headers = {}, keepAliveMs, clients, onClose } = options;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let queue: typeof controller;
   const body = new ReadableStream<Uint8Array>(
     {
-      start: (own) => void (controller = own),
+      start: (own) => void (controller = queue = own),
       cancel: () => finish(true),
     },
     new ByteLengthQueuingStrategy({ highWaterMark: MAX_WAITING }),
   );
+  // Also what a stream that is closed has not given away yet; one that is read to its end has no size any more.
+  const unsent = (): number => (queue?.desiredSize ? MAX_WAITING - queue.desiredSize : 0);
+  for (const client of clients) client.unsent?.(unsent);
   const listeners: (() => void)[] = [];
   const finish = (cut: boolean): void => {
     if (!controller) return;

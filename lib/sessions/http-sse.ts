@@ -71,7 +71,8 @@ export function createHttpSse(registry: SessionRegistry, host: Host): HttpSse {
       if (!stream) throw new MayflyError("STREAM_NOT_FOUND");
       refuseOtherCredentials({ request, url }, stream, host.rules);
       const { membership } = stream;
-      const { messages } = messagesIn(await readText(request, host.limits.maxBodyBytes, "MESSAGE_TYPE"));
+      const { maxBodyBytes, bodyTimeoutMs } = host.limits;
+      const { messages } = messagesIn(await readText(request, maxBodyBytes, "MESSAGE_TYPE", bodyTimeoutMs));
       refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
       for (const message of messages) membership.receive(message);

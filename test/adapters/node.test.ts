@@ -147,7 +147,7 @@ function childrenOf(pid: number | undefined, token: string) {
   return processesWith(token).filter(({ ppid }) => ppid === pid);
 }
 
-test("servers end by themselves when the adapter is killed", async (t) => {
+test("servers end when the adapter is killed", async (t) => {
   const slow = fixture("slow");
   const { url, process } = await startServing(t, ["--", slow.command, ...slow.args], { token: slow.token });
   const file = join(await temporaryFolder(t), "log");
@@ -155,11 +155,11 @@ test("servers end by themselves when the adapter is killed", async (t) => {
   const pid = Number((await waitForLine(file, /^called/, { withinMs: WAIT_MS })).slice("called ".length));
   process.kill("SIGKILL");
   assert.ok((await lost) instanceof Error);
-  await waitForLine(file, /^eof/);
-  await until(() => !isAlive(pid), { withinMs: 2000, label: "the server has ended" });
+  // The guard is faster than most servers are with the end of their stdin.
+  await until(() => !isAlive(pid), { withinMs: 5000, label: "the server has ended" });
 });
 
-test("server-everything ends by itself when the adapter is killed", async (t) => {
+test("server-everything ends when the adapter is killed", async (t) => {
   const token = testToken();
   const words = ["npx", "-y", "@modelcontextprotocol/server-everything", "stdio", `--token=${token}`];
   const { url, process } = await startServing(t, ["--", ...words], { cwd: ROOT, token });

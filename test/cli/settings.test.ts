@@ -196,6 +196,7 @@ describe("the environment", () => {
     CORS_ORIGIN: ["https://a,https://b", { cors: { origins: ["https://a", "https://b"] } }],
     MAX_PROCESSES: ["5", { maxProcesses: 5 }],
     MAX_QUEUED: ["0", { maxQueued: 0 }],
+    MAX_CONNECTIONS: ["5", { maxConnections: 5 }],
     SPARES: ["0", {}],
     // Without HTTPS there is nothing that it could open.
     SSL_KEY_PASSPHRASE: ["p", {}],

@@ -30,7 +30,7 @@ describe("GET /sse", () => {
     const { url, pids, starts } = await serveSessions(t, "remembers");
     const { response, reference } = await connectSse(t, url);
     assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
-    assert.match(response.headers.get("cache-control") ?? "", /no-cache/);
+    assert.match(response.headers.get("cache-control") ?? "", /no-store/);
     assert.match(response.headers.get("cache-control") ?? "", /no-transform/);
     assert.equal(response.headers.get("x-accel-buffering"), "no");
     assert.match(reference, new RegExp(`^messages\\?sessionId=${UUID}$`));
