@@ -71,14 +71,14 @@ function statusOf({ reason, status }: MayflyError, method: string, { order }: Ex
   return method === "server/discover" && reason !== undefined ? Math.max(status, 500) : status;
 }
 
-/** Logs a failure when the process is gone: only then its last words are complete. */
+/** Logs a failure when the process has ended: only then its last words are complete. */
 export function report(
   failure: MayflyError,
   process: OwnProcess | undefined,
   server: Server,
   logger: Logger,
 ): void {
-  void (process?.gone ?? Promise.resolve()).then(() => {
+  void (process?.child.end() ?? Promise.resolve()).then(() => {
     const stderr = maskTail(process?.child.stderrTail() ?? "", server.secrets);
     const cause = failure.cause instanceof Error ? mask(failure.cause.message, server.secrets) : undefined;
     // A refused handshake is told in the server's own words.
