@@ -12,7 +12,6 @@ import { createLedger } from "./soak/ledger.ts";
 import { KINDS } from "./soak/kinds.ts";
 import { soak } from "./soak/load.ts";
 import { sessionConfig, soakConfig } from "./soak/servers.ts";
-import type { Tokens } from "./soak/servers.ts";
 import { judge } from "./soak/verdict.ts";
 
 /**
@@ -43,7 +42,7 @@ console.log(
   `${machineFacts()}\n--seed ${seed} --concurrency ${concurrency} --minutes ${minutes} --heap ${maxHeap}\n`,
 );
 const folder = await mkdtemp(join(tmpdir(), "mayfly-soak-"));
-const tokens: Tokens = { servers: testToken(), daemons: testToken() };
+const token = testToken();
 const adapters: Adapter[] = [];
 try {
   adapters.push(await startStateless(), await startWithSessions());
@@ -53,7 +52,7 @@ try {
     adapter.kill();
     adapter.door.agent.destroy();
   }
-  for (const token of Object.values(tokens) as string[]) endAll(token);
+  endAll(token);
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -61,9 +60,9 @@ async function main(): Promise<void> {
   const [stateless, sessions] = adapters;
   if (!stateless || !sessions || !minutes || !concurrency) return;
   const ledger = createLedger(Object.keys(KINDS));
-  const place = { folder, tokens, door: stateless.door, sessionDoor: sessions.door };
+  const place = { folder, token, door: stateless.door, sessionDoor: sessions.door };
   const run = await soak({ ...place, adapters, ledger, seed, concurrency, forMs: minutes * 60_000 });
-  const verdict = await judge(run, adapters, ledger, tokens);
+  const verdict = await judge(run, adapters, ledger, token);
   console.log(`\n${verdict.text}`);
   const summary = { seed, minutes, concurrency, maxHeap, faults: verdict.faults, ...verdict.figures };
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(summary, undefined, 2)}\n`);
@@ -75,7 +74,7 @@ function startStateless(): Promise<Adapter> {
   return startAdapter({
     name: "stateless",
     folder,
-    config: soakConfig(tokens),
+    config: soakConfig(token),
     args: [...COMMON, ...args],
     maxHeap: maxHeap ?? 0,
     hasHome: false,
@@ -87,7 +86,7 @@ function startWithSessions(): Promise<Adapter> {
   return startAdapter({
     name: "sessions",
     folder,
-    config: sessionConfig(tokens),
+    config: sessionConfig(token),
     args: [...COMMON, ...args],
     maxHeap: maxHeap ?? 0,
     hasHome: true,

@@ -346,7 +346,7 @@ test("the adapter as a process of its own", async (t) => {
     // Caches outlive a process on purpose.
     const homes = async (): Promise<string[]> =>
       (await adapter.temporaryFiles()).filter((name) => !name.startsWith("mayfly-cache-"));
-    await until(async () => (await homes()).length === 0, { withinMs: 2000, label: "TMPDIR is empty" });
+    await until(async () => (await homes()).length === 0, { withinMs: WAIT_MS, label: "TMPDIR is empty" });
     t.diagnostic(`${descriptors} open files before, ${descriptorsOf(adapter.pid)} after`);
     assert.equal(await textOf(await adapter.send("counter", call("count"))), "1");
   });

@@ -9,7 +9,7 @@ import type { Answer, Door, Sent } from "./client.ts";
 import type { Ledger } from "./ledger.ts";
 import { createRandom } from "./random.ts";
 import type { Random } from "./random.ts";
-import type { ServerName, Tokens } from "./servers.ts";
+import type { ServerName } from "./servers.ts";
 
 /** One request of a soak, or the few that belong together. */
 export interface Job {
@@ -39,7 +39,8 @@ export interface Kind {
 export interface Load extends Pick<Job, "door" | "sessionDoor" | "folder"> {
   readonly adapters: readonly Adapter[];
   readonly ledger: Ledger;
-  readonly tokens: Tokens;
+  /** Stands in the arguments of all servers: by it they are found, and what they leave behind. */
+  readonly token: string;
   readonly seed: number;
   /** Clients at the same time. */
   readonly concurrency: number;

@@ -81,11 +81,11 @@ async function lookAt(adapters: readonly Adapter[], collect: boolean): Promise<r
   return Promise.all(adapters.map((adapter) => adapter.look(collect)));
 }
 
-function lineOf({ ledger, tokens }: Load, looks: readonly Look[], ms: number): string {
+function lineOf({ ledger, token }: Load, looks: readonly Look[], ms: number): string {
   const { answered, refused, failed } = ledger.total();
   const seconds = `${Math.round(ms / 1000)} s`.padStart(6);
   const requests = `${answered} as expected, ${refused} refused for lack of room, ${failed} wrong`;
-  const alive = `${processesWith(tokens.servers).length} processes`;
+  const alive = `${processesWith(token).length} processes`;
   const seen = looks.map(
     ({ rss, heap, external, descriptors }) =>
       `RSS ${mib(rss)}, heap ${mib(heap)}, external ${mib(external)} MiB, ${descriptors} files`,

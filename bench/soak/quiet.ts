@@ -10,24 +10,26 @@ const QUIET_MS = 30_000;
 const POLL_MS = 50;
 
 /**
- * Waits until nothing is left of the load, and ends what lingers on purpose: daemons, and processes that wait for users.
+ * Waits until nothing is left of the load, and ends what lingers on purpose: processes that wait for users.
  * @returns what was left after all
  */
 export async function quiet(load: Load, forgotten: string[]): Promise<string[]> {
   for (const state of forgotten.splice(0)) await answerForgotten(jobOf(load, 0, forgotten), state);
-  for (const { pid } of processesWith(load.tokens.daemons)) process.kill(pid, "SIGKILL");
   load.door.agent.destroy();
   load.sessionDoor.agent.destroy();
   const end = performance.now() + QUIET_MS;
-  let left = leftOf(load);
+  let left = await leftOf(load);
   while (left.length > 0 && performance.now() < end) {
     await delay(POLL_MS);
-    left = leftOf(load);
+    left = await leftOf(load);
   }
   return left;
 }
 
-function leftOf({ tokens }: Load): string[] {
-  const all = [tokens.servers, tokens.daemons].flatMap((token) => processesWith(token));
-  return all.map(({ pid, state, command }) => `process ${pid} (${state}): ${command}`);
+async function leftOf({ token, adapters }: Load): Promise<string[]> {
+  const files = await Promise.all(adapters.map((adapter) => adapter.temporaryFiles()));
+  return [
+    ...processesWith(token).map(({ pid, state, command }) => `process ${pid} (${state}): ${command}`),
+    ...files.flat().map((file) => `in TMPDIR: ${file}`),
+  ];
 }

@@ -3,7 +3,6 @@ import type { Adapter, Look } from "./adapter.ts";
 import type { Account, Ledger } from "./ledger.ts";
 import type { Soaked } from "./load.ts";
 import { processesWith } from "../../test/support/processes.ts";
-import type { Tokens } from "./servers.ts";
 import { median, table } from "../statistics.ts";
 
 export interface Verdict {
@@ -24,22 +23,18 @@ export async function judge(
   run: Soaked,
   adapters: readonly Adapter[],
   ledger: Ledger,
-  { servers, daemons }: Tokens,
+  token: string,
 ): Promise<Verdict> {
-  const temporary = await Promise.all(adapters.map((adapter) => adapter.temporaryFiles()));
   const exits = await Promise.all(adapters.map((adapter) => adapter.stop()));
   const faults = [
     ...ledger.failures.map(({ index, kind, error }) => `request ${index}, ${kind}: ${error}`),
     ...run.left.map((what) => `left behind: ${what}`),
     ...adapters.flatMap((adapter, at) => [
       ...faultsOf(run, at).map((fault) => `${adapter.name}: ${fault}`),
-      ...(temporary[at] ?? []).map((file) => `${adapter.name}: left in TMPDIR: ${file}`),
       ...adapter.complaints.map((line) => `${adapter.name} complains: ${line}`),
       ...(exits[at] === "exit code 0" ? [] : [`${adapter.name}: SIGTERM led to ${exits[at]}`]),
     ]),
-    ...[servers, daemons]
-      .flatMap((token) => processesWith(token))
-      .map(({ pid }) => `still alive: process ${pid}`),
+    ...processesWith(token).map(({ pid }) => `still alive: process ${pid}`),
   ];
   const text = [
     accountsOf(ledger),

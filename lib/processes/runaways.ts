@@ -12,8 +12,9 @@ export interface Runaways {
   end(mark: string): Promise<void>;
 }
 
-/** Milliseconds between two looks, and how many times as long as a look they are at least: it costs CPU time. */
+/** Milliseconds between two looks: many times as long as a look, which costs CPU time, but never long. */
 const MIN_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 500;
 const PAUSE_FOR_LOOK = 20;
 
 /**
@@ -35,7 +36,7 @@ export function createRunaways(logger: Logger): Runaways {
     const startedAt = performance.now();
     await endMarked((mark) => marks.has(mark), logger);
     const lookMs = performance.now() - startedAt;
-    mayLookAt = performance.now() + Math.max(MIN_PAUSE_MS, lookMs * PAUSE_FOR_LOOK);
+    mayLookAt = performance.now() + Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, lookMs * PAUSE_FOR_LOOK));
   };
   return {
     end(mark) {
