@@ -13,7 +13,8 @@ export interface LineShare {
   readonly maxBytes: number;
   /**
    * Asks for room for a line that has so far that many bytes.
-   * @returns undefined if there is room, else a promise for it, which also resolves when the signal fires
+   * @returns undefined if there is room, else a promise for it, which also resolves when the signal fires or the share
+   * is closed
    * @throws MESSAGES_TOO_LARGE, by the promise, if others have not made room in time
    */
   need(bytes: number, signal: AbortSignal): Promise<void> | undefined;
@@ -35,8 +36,10 @@ export function defaultMaxBufferedBytes(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / HEAP_PARTS);
 }
 
+/** What a process has of the memory. */
 interface Share {
   bytes: number;
+  isClosed: boolean;
 }
 
 /**
@@ -46,77 +49,98 @@ interface Share {
  * @param maxLineBytes of one line, at most the limit
  */
 export function createLineMemory(limit: number, maxLineBytes: number, waitMs = MAX_WAIT_MS): LineMemory {
+  const room = createRoom(limit, maxLineBytes);
+  return { open: () => openShare({ room, limit, maxLineBytes, waitMs }) };
+}
+
+interface Room {
+  has(share: Share, bytes: number): boolean;
+  take(share: Share, bytes: number): void;
+  release(share: Share): void;
+  /** What looks again whether there is room, for every line that waits. */
+  readonly waiting: Set<() => void>;
+}
+
+function createRoom(limit: number, maxLineBytes: number): Room {
   const shares = new Set<Share>();
   const waiting = new Set<() => void>();
   let used = 0;
-  const hasRoom = (share: Share, bytes: number): boolean => {
-    const [first = share] = shares;
-    const kept = first === share ? 0 : maxLineBytes - first.bytes;
-    return used - share.bytes + bytes + kept <= limit;
-  };
-  const take = (share: Share, bytes: number): void => {
-    used += bytes - share.bytes;
-    share.bytes = bytes;
-    shares.add(share);
-  };
-  const release = (share: Share): void => {
-    if (!shares.delete(share)) return;
-    used -= share.bytes;
-    share.bytes = 0;
-    for (const wake of waiting) wake();
-  };
-  const wait = (share: Share, bytes: number, signal: AbortSignal): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const settle = (result: () => void): void => {
-        waiting.delete(wake);
-        clearTimeout(timer);
-        signal.removeEventListener("abort", leave);
-        result();
-      };
-      const wake = (): void => {
-        if (!hasRoom(share, bytes)) return;
-        take(share, bytes);
-        settle(resolve);
-      };
-      const leave = (): void => settle(resolve);
-      const timer = setTimeout(() => settle(() => reject(tooLarge(limit))), waitMs);
-      waiting.add(wake);
-      signal.addEventListener("abort", leave);
-    });
   return {
-    open: () => shareOf({ hasRoom, take, release, wait, isAwaited: () => waiting.size > 0, maxLineBytes }),
+    waiting,
+    has(share, bytes) {
+      const [first = share] = shares;
+      const kept = first === share ? 0 : maxLineBytes - first.bytes;
+      return used - share.bytes + bytes + kept <= limit;
+    },
+    take(share, bytes) {
+      used += bytes - share.bytes;
+      share.bytes = bytes;
+      shares.add(share);
+    },
+    release(share) {
+      if (!shares.delete(share)) return;
+      used -= share.bytes;
+      share.bytes = 0;
+      for (const lookAgain of waiting) lookAgain();
+    },
   };
 }
 
-interface Books {
+interface Memory {
+  readonly room: Room;
+  readonly limit: number;
   readonly maxLineBytes: number;
-  hasRoom(share: Share, bytes: number): boolean;
-  take(share: Share, bytes: number): void;
-  release(share: Share): void;
-  wait(share: Share, bytes: number, signal: AbortSignal): Promise<void>;
-  isAwaited(): boolean;
+  readonly waitMs: number;
 }
 
-function shareOf(books: Books): LineShare {
-  const share: Share = { bytes: 0 };
-  let isClosed = false;
+function openShare(memory: Memory): LineShare {
+  const { room, maxLineBytes } = memory;
+  const share: Share = { bytes: 0, isClosed: false };
   return {
-    maxBytes: books.maxLineBytes,
+    maxBytes: maxLineBytes,
     need(bytes, signal) {
-      if (isClosed || signal.aborted || bytes <= Math.max(share.bytes, FREE_LINE_BYTES)) return undefined;
+      if (share.isClosed || signal.aborted || bytes <= Math.max(share.bytes, FREE_LINE_BYTES))
+        return undefined;
       // Who comes now must not overtake those who wait.
-      const isNew = share.bytes === 0;
-      if ((isNew && books.isAwaited()) || !books.hasRoom(share, bytes))
-        return books.wait(share, bytes, signal);
-      books.take(share, bytes);
+      const mustQueue = share.bytes === 0 && room.waiting.size > 0;
+      if (mustQueue || !room.has(share, bytes)) return waitForRoom(share, bytes, signal, memory);
+      room.take(share, bytes);
       return undefined;
     },
-    release: () => books.release(share),
+    release: () => room.release(share),
     close() {
-      isClosed = true;
-      books.release(share);
+      share.isClosed = true;
+      room.release(share);
+      // Its own line may be one of those that wait.
+      for (const lookAgain of room.waiting) lookAgain();
     },
   };
+}
+
+function waitForRoom(
+  share: Share,
+  bytes: number,
+  signal: AbortSignal,
+  { room, limit, waitMs }: Memory,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (result: () => void): void => {
+      room.waiting.delete(lookAgain);
+      clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
+      result();
+    };
+    const leave = (): void => settle(resolve);
+    const lookAgain = (): void => {
+      if (share.isClosed) return leave();
+      if (!room.has(share, bytes)) return;
+      room.take(share, bytes);
+      settle(resolve);
+    };
+    const timer = setTimeout(() => settle(() => reject(tooLarge(limit))), waitMs);
+    room.waiting.add(lookAgain);
+    signal.addEventListener("abort", leave);
+  });
 }
 
 function tooLarge(limit: number): MayflyError {

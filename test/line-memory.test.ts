@@ -116,6 +116,17 @@ describe("long lines", () => {
     assert.equal(need(second, 300), "there is room");
   });
 
+  test("of such a process wait no longer, and take nothing", async () => {
+    const memory = createLineMemory(300 * KIB, 300 * KIB);
+    const [first, second, third] = [memory.open(), memory.open(), memory.open()];
+    assert.equal(need(first, 300), "there is room");
+    const waiting = need(second, 300);
+    second.close();
+    await within(Promise.resolve(waiting), WAIT_MS, "the end of the wait");
+    first.release();
+    assert.equal(need(third, 300), "there is room");
+  });
+
   test("never wait in a circle and never take more than there is, however they grow", async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 16 }), { minLength: 1, maxLength: 6 });
     await eventually(
