@@ -21,6 +21,12 @@ export function needDescriptors(): void {
   }
 }
 
+/** Whether that is how the system says that there are no descriptors left, for this process or for all. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const { code } = Object(error) as NodeJS.ErrnoException;
+  return code === "EMFILE" || code === "ENFILE";
+}
+
 /** How many descriptors this process may have, where the system tells it. Source: proc(5), /proc/pid/limits. */
 function descriptorLimit(): number | undefined {
   try {

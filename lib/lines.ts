@@ -47,14 +47,17 @@ export async function* readLines(
 ): AsyncGenerator<string, void, void> {
   const line = createLine(maxLineBytes);
   const spend = budgetOf(maxBytes);
+  const add = (piece: Buffer): Promise<void> | undefined => {
+    line.add(piece);
+    return roomFor(line, signal, share);
+  };
   try {
     for (let chunk = await nextChunk(stream, signal); chunk; chunk = await nextChunk(stream, signal)) {
       let start = 0;
       let lines = 0;
       for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
         spend(end + 1 - start);
-        line.add(chunk.subarray(start, end));
-        const room = roomFor(line, signal, share);
+        const room = add(chunk.subarray(start, end));
         if (room) await room;
         const text = line.take();
         start = end + 1;
@@ -63,8 +66,7 @@ export async function* readLines(
         share?.release();
       }
       spend(chunk.length - start);
-      line.add(chunk.subarray(start));
-      const room = roomFor(line, signal, share);
+      const room = add(chunk.subarray(start));
       if (room) await room;
       // A flood of lines is read without a pause for anything else, and time limits are something else.
       if (lines > MANY_LINES) await nextTurn();

@@ -2,6 +2,7 @@ import { createCapacity } from "./capacity.ts";
 import type { CapacityLimits } from "./capacity.ts";
 import { spawnChild } from "./child.ts";
 import type { Child, ChildLimits } from "./child.ts";
+import { isOutOfDescriptors } from "./descriptors.ts";
 import { MayflyError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import { createGuard, noGuard } from "./processes/guard.ts";
@@ -106,9 +107,7 @@ async function removed(home: Home, logger: Logger): Promise<void> {
 }
 
 function outOfDescriptors(cause: unknown): MayflyError | undefined {
-  const { code } = Object(cause) as NodeJS.ErrnoException;
-  const isOut = code === "EMFILE" || code === "ENFILE";
-  return isOut ? new MayflyError("NO_DESCRIPTORS", { cause }) : undefined;
+  return isOutOfDescriptors(cause) ? new MayflyError("NO_DESCRIPTORS", { cause }) : undefined;
 }
 
 function own(child: Child, alive: Map<Child, Promise<void>>, cleanUp: () => Promise<void>): OwnProcess {

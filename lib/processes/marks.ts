@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+import { isOutOfDescriptors } from "../descriptors.ts";
+
 /**
  * The variable by which what a server started is known as its own, also when it has left the process group: whatever
  * does not clear its environment inherits it.
@@ -20,7 +22,10 @@ export const SHOWS_MARKS = existsSync("/proc/self/environ");
 /** Processes looked at in one go: each takes some ten microseconds, in which nothing else runs. */
 const AT_ONCE = 50;
 
-/** All processes that have a mark and that we may see. */
+/**
+ * All processes that have a mark and that we may see.
+ * @throws EMFILE, ENFILE, if they cannot be looked at now
+ */
 export async function markedProcesses(): Promise<Marked[]> {
   if (!SHOWS_MARKS) return [];
   const found: Marked[] = [];
@@ -46,7 +51,8 @@ function markOf(pid: number): string | undefined {
 function environmentOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, "latin1");
-  } catch {
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
     return "";
   }
 }

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+import { isOutOfDescriptors } from "../descriptors.ts";
 import type { Logger } from "../logger.ts";
 import { SHOWS_MARKS, killAll, markedProcesses } from "./marks.ts";
+import type { Marked } from "./marks.ts";
 
 /** Ends what has left the process group of its server, as daemons do, and would stay behind for ever. */
 export interface Runaways {
   /**
    * Resolves when no process with that mark is left that can be found. Calls that come together share one look at the
-   * processes of the machine.
+   * processes of the machine. Never rejects.
    */
   end(mark: string): Promise<void>;
 }
@@ -34,7 +36,9 @@ export function createRunaways(logger: Logger): Runaways {
     const marks = due;
     [due, next] = [new Set(), undefined];
     const startedAt = performance.now();
-    await endMarked((mark) => marks.has(mark), logger);
+    await endMarked((mark) => marks.has(mark), logger).catch((err: unknown) =>
+      logger.error({ err }, "Processes that left the group of their server could not be looked for"),
+    );
     const lookMs = performance.now() - startedAt;
     mayLookAt = performance.now() + Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, lookMs * PAUSE_FOR_LOOK));
   };
@@ -47,15 +51,31 @@ export function createRunaways(logger: Logger): Runaways {
   };
 }
 
-/** Kills every process with such a mark, and what those start meanwhile. Takes up to a second where one does not end. */
+/**
+ * Kills every process with such a mark, and what those start meanwhile. Takes up to a second where one does not end.
+ * @throws what the system says, if they cannot be looked for
+ */
 export async function endMarked(isDue: (mark: string) => boolean, logger: Logger): Promise<void> {
   const pids = new Set<number>();
-  for (let look = 0; look < MAX_LOOKS; look += 1) {
-    const found = (await markedProcesses()).filter(({ mark }) => isDue(mark));
-    if (killAll(found) === 0) break;
-    for (const { pid } of found) pids.add(pid);
+  for (let looksLeft = MAX_LOOKS; looksLeft > 0; looksLeft -= 1) {
+    const found = await dueProcesses(isDue, looksLeft > 1);
+    if (found && killAll(found) === 0) break;
+    for (const { pid } of found ?? []) pids.add(pid);
     await delay(LOOK_AGAIN_MS);
   }
   if (pids.size === 0) return;
   logger.info({ pids: [...pids] }, "Processes that had left the group of their server were ended");
+}
+
+/** Undefined where there are no descriptors to look with: somebody may give some back in time. */
+async function dueProcesses(
+  isDue: (mark: string) => boolean,
+  mayLookAgain: boolean,
+): Promise<Marked[] | undefined> {
+  try {
+    return (await markedProcesses()).filter(({ mark }) => isDue(mark));
+  } catch (error) {
+    if (mayLookAgain && isOutOfDescriptors(error)) return undefined;
+    throw error;
+  }
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
 import { createHandler } from "../../lib/index.ts";
 import type { HandlerOptions } from "../../lib/index.ts";
+import { limited } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
-import { fixture } from "../support/fixture.ts";
+import { fixture, testToken } from "../support/fixture.ts";
 import { isAlive, processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, post } from "../support/rpc.ts";
 
@@ -107,5 +110,51 @@ describe("private", () => {
   test("is what a request gets that sets variables, unless the operator says otherwise", async (t) => {
     const { HOME } = await environmentOf(createCaller(t, "environment", {}));
     assert.equal(HOME, process.env["HOME"]);
+  });
+});
+
+/** A host as a process of its own, which looks for a daemon when it has no descriptors. It gives them back, or not. */
+const HOST = `
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { createRunaways } from ${JSON.stringify(new URL("../../lib/processes/runaways.ts", import.meta.url).href)};
+const [token, givesBack] = process.argv.slice(-2);
+const daemon = ["-e", "setInterval(() => {}, 2 ** 30)", "--", token];
+spawn(process.execPath, daemon, { detached: true, stdio: "ignore", env: { MAYFLY_PROCESS: token } }).unref();
+const said = [];
+const log = (fields, message) => said.push([message, fields.err?.code]);
+const runaways = createRunaways({ debug: log, info: log, warn: log, error: log });
+const taken = [];
+try { for (;;) taken.push(openSync("/dev/null")); } catch {}
+if (givesBack === "true") setTimeout(() => taken.forEach((descriptor) => closeSync(descriptor)), 50);
+await runaways.end(token);
+process.send(said, () => process.disconnect());
+`;
+
+async function endWithoutDescriptors(t: TestContext, token: string, givesBack: boolean): Promise<unknown> {
+  const words = [process.execPath, "--import", "tsx", "--input-type=module", "-e", HOST];
+  const [command = "", ...args] = limited([...words, "--", token, String(givesBack)], 320);
+  const host = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  t.after(async () => {
+    for (const { pid } of processesWith(token)) process.kill(pid, "SIGKILL");
+    await waitUntilGone(token);
+  });
+  const [said] = (await within(once(host, "message"), 6 * WAIT_MS, "the host has ended them")) as [unknown];
+  return said;
+}
+
+describe("a host without descriptors", needsProc, () => {
+  test("ends what has left its group as soon as it has some again", async (t) => {
+    const token = testToken();
+    const said = await endWithoutDescriptors(t, token, true);
+    assert.deepEqual(said, [["Processes that had left the group of their server were ended", null]]);
+    await waitUntilGone(token);
+  });
+
+  test("says what it could not do, and lives on", async (t) => {
+    const said = await endWithoutDescriptors(t, testToken(), false);
+    assert.deepEqual(said, [
+      ["Processes that left the group of their server could not be looked for", "EMFILE"],
+    ]);
   });
 });
