@@ -60,11 +60,9 @@ export function createProcesses(options: ProcessesOptions): Processes {
       const release = await capacity.acquire({ server, principal, isSuccessor }, signal);
       try {
         const home = await homes.prepare(wantedBy(server));
-        if (signal.aborted) await home.remove();
-        signal.throwIfAborted();
         count += 1;
         const mark = `${id}.${count}`;
-        const child = await spawnIn(home, mark, server, options);
+        const child = await spawnIn(home, mark, server, signal, options);
         const unwatch = child.pid === undefined ? undefined : guard.watch(child.pid);
         return own(child, alive, async () => {
           unwatch?.();
@@ -90,12 +88,19 @@ function wantedBy({ parameters, command, operatorSets, isPrivate, credentials }:
   return { env: parameters.env, operatorSets, isPrivate: isPrivate ?? credentials, command };
 }
 
-async function spawnIn(home: Home, mark: string, server: Server, limits: ChildLimits): Promise<Child> {
+async function spawnIn(
+  home: Home,
+  mark: string,
+  server: Server,
+  signal: AbortSignal,
+  options: ProcessesOptions,
+): Promise<Child> {
   const env = { ...home.env, ...(!server.keepDaemons && { [MARK]: mark }) };
   try {
-    return spawnChild(inSandbox(server.parameters, env), limits);
+    signal.throwIfAborted();
+    return spawnChild(inSandbox(server.parameters, env), options);
   } catch (error) {
-    await home.remove();
+    await removed(home, options.logger);
     throw error;
   }
 }

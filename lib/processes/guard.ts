@@ -103,13 +103,14 @@ function start(hostId: string): Running {
   // A session of its own: what ends the host by its group or its terminal must not end the guard.
   const options = { cwd: "/", detached: true, env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" } };
   const guard = spawn("/bin/sh", args, { ...options, stdio: ["pipe", "ignore", "ignore"] });
-  const stdin = guard.stdin as Socket;
+  // Without descriptors there is none, and an error follows that says so.
+  const stdin = guard.stdin as Socket | undefined;
   // The host may end at any time, and a guard that has ended says so itself.
   guard.unref();
-  stdin.unref();
-  stdin.on("error", () => undefined);
+  stdin?.unref();
+  stdin?.on("error", () => undefined);
   return {
-    tell: (line) => void stdin.write(`${line}\n`),
+    tell: (line) => void stdin?.write(`${line}\n`),
     hold: () => guard.ref(),
     ended: endOf(guard),
   };

@@ -11,12 +11,14 @@ import { silentLogger } from "../../lib/logger.ts";
 import type { Logger } from "../../lib/logger.ts";
 import { createGuard } from "../../lib/processes/guard.ts";
 import { createHostId } from "../../lib/processes/host-id.ts";
+import { limited } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { testToken } from "../support/fixture.ts";
 import { isAlive, processesWith, waitUntilGone } from "../support/processes.ts";
 
 const WAIT_MS = 10_000;
+const NO_SHELL = process.platform === "win32" && "there is no ulimit";
 const FOREVER = "setInterval(() => {}, 2 ** 30)";
 
 /** A group of its own, as servers are started. */
@@ -95,6 +97,43 @@ const other = start({ MAYFLY_PROCESS: id + "0.1" });
 process.send({ watched: watched.pid, ended: ended.pid, marked: marked.pid, other: other.pid });
 setInterval(() => {}, 2 ** 30);
 `;
+
+/** A host that has no descriptors when it needs a guard, and has some later. */
+const POOR_HOST = `
+import { closeSync, openSync } from "node:fs";
+import { createGuard } from ${JSON.stringify(new URL("../../lib/processes/guard.ts", import.meta.url).href)};
+const [id] = process.argv.slice(-1);
+const said = [];
+const guard = createGuard(id, { warn: ({ reason }) => said.push(reason) });
+const taken = [];
+try { for (;;) taken.push(openSync("/dev/null")); } catch {}
+guard.watch(2 ** 30);
+taken.forEach((descriptor) => closeSync(descriptor));
+setImmediate(async () => {
+  const unwatch = guard.watch(2 ** 30 + 1);
+  unwatch();
+  await guard.close();
+  process.send(said, () => process.disconnect());
+});
+`;
+
+test(
+  "a host without descriptors lives on without a guard, and has one later",
+  { skip: NO_SHELL },
+  async () => {
+    const id = createHostId();
+    const words = [process.execPath, "--import", "tsx", "--input-type=module", "-e", POOR_HOST, "--", id];
+    const [command = "", ...args] = limited(words, 320);
+    const host = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const said = once(host, "message").then(([reasons]) => reasons as unknown);
+    const died = once(host, "exit").then(([code]) => `exit code ${code}`);
+    assert.deepEqual(await within(Promise.race([said, died]), WAIT_MS, "the guard is closed"), [
+      "spawn /bin/sh EMFILE",
+    ]);
+    await within(died, WAIT_MS, "the host ends");
+    assert.deepEqual(guardsOf(id), []);
+  },
+);
 
 describe("when the host is killed, the guard", () => {
   test("ends what it watches and what bears a mark of the host, removes its folders, and ends", async (t) => {

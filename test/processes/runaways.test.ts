@@ -139,8 +139,9 @@ async function endWithoutDescriptors(t: TestContext, token: string, givesBack: b
     for (const { pid } of processesWith(token)) process.kill(pid, "SIGKILL");
     await waitUntilGone(token);
   });
-  const [said] = (await within(once(host, "message"), 6 * WAIT_MS, "the host has ended them")) as [unknown];
-  return said;
+  const said = once(host, "message").then(([lines]) => lines as unknown);
+  const died = once(host, "exit").then(([code]) => `exit code ${code}`);
+  return within(Promise.race([said, died]), 6 * WAIT_MS, "the host has ended them");
 }
 
 describe("a host without descriptors", needsProc, () => {
