@@ -7,7 +7,7 @@ import type { Handler } from "../handler.ts";
 import type { IncomingRequest, RequestContext } from "../incoming.ts";
 import { errorResponse } from "../response.ts";
 import { refusalOf } from "./refusals.ts";
-import type { Turn } from "./turns.ts";
+import type { HttpExchange } from "./pipelining.ts";
 
 /** For `node:http` and what is built on it. The promise settles when the answer is out, and never rejects. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
@@ -19,23 +19,27 @@ export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) 
  * @param handler what `createHandler` returns
  */
 export function toNodeHandler(handler: Pick<Handler, "fetch">): NodeHandler {
-  return createListener(async (request, context, turn) => {
-    const refusal = refusalOf(turn.incoming);
+  return createListener(async (request, context, exchange) => {
+    const refusal = refusalOf(exchange.incoming);
     return refusal ? errorResponse(refusal) : handler.fetch(request, context);
   });
 }
 
 /** A handler that also sees what Node has made of the request. */
-type NodeFetch = (request: IncomingRequest, context: RequestContext, turn: Turn) => Promise<Response>;
+type NodeFetch = (
+  request: IncomingRequest,
+  context: RequestContext,
+  exchange: HttpExchange,
+) => Promise<Response>;
 
 /** @param hostname stands for a Host header that is missing, as HTTP/1.0 allows; without it the answer is 400 */
 export function createListener(fetch: NodeFetch, hostname?: string): NodeHandler {
   return getRequestListener(
     (request, pair) => {
       // Not of HTTP/2, which nothing here serves.
-      const turn = pair as Turn;
-      const cut = (): void => void turn.outgoing.destroy();
-      return fetch(withBody(request, turn.incoming), { cut }, turn);
+      const exchange = pair as HttpExchange;
+      const cut = (): void => void exchange.outgoing.destroy();
+      return fetch(withBody(request, exchange.incoming), { cut }, exchange);
     },
     {
       ...(hostname !== undefined && { hostname }),

@@ -8,7 +8,7 @@ import type { Logger } from "../logger.ts";
 import { errorResponse } from "../response.ts";
 import type { CompleteLimits } from "./http-limits.ts";
 import { linger } from "./lingering.ts";
-import type { Turns } from "./turns.ts";
+import type { Pipelines } from "./pipelining.ts";
 
 type Limits = Pick<CompleteLimits, "headersTimeoutMs" | "maxHeaderBytes" | "bodyTimeoutMs">;
 
@@ -18,7 +18,7 @@ type Limits = Pick<CompleteLimits, "headersTimeoutMs" | "maxHeaderBytes" | "body
  */
 export function answerParseErrors(
   server: Server,
-  turns: Pick<Turns, "open">,
+  pipelines: Pick<Pipelines, "open">,
   limits: Limits,
   logger: Logger,
 ): void {
@@ -26,8 +26,8 @@ export function answerParseErrors(
     const socket = stream as Socket;
     // It lingers, or the client has gone.
     if (!socket.writable) return;
-    if (isUnderWay(socket, turns) || !isAnswerable(error, socket)) return void socket.destroy();
-    refuse(socket, toRefusal(error, turns.open(socket).length > 0, limits), logger);
+    if (isUnderWay(socket, pipelines) || !isAnswerable(error, socket)) return void socket.destroy();
+    refuse(socket, toRefusal(error, pipelines.open(socket).length > 0, limits), logger);
   });
   server.on("connect", (_request, stream: Duplex) => {
     const socket = stream as Socket;
@@ -44,8 +44,8 @@ export function answerParseErrors(
 const ALLOW = { Allow: "POST" };
 
 /** Whether another answer would be taken for the one that is due: only a request that is not all here may have it. */
-function isUnderWay(socket: Socket, turns: Pick<Turns, "open">): boolean {
-  const [first, second] = turns.open(socket);
+function isUnderWay(socket: Socket, pipelines: Pick<Pipelines, "open">): boolean {
+  const [first, second] = pipelines.open(socket);
   return (
     first !== undefined && (second !== undefined || first.incoming.complete || first.outgoing.headersSent)
   );

@@ -28,7 +28,7 @@ const LOOK_MS = 1000;
  * Cuts off the clients that do not read their answers: one that takes nothing for `stallTimeoutMs`, and, when too much
  * waits for all of them together, those for whom the most waits. Idle streams have nothing that waits.
  */
-export function cutThoseWhoDoNotRead(
+export function cutSlowReaders(
   server: Server,
   { stallTimeoutMs, maxUnsentBytes }: Pick<CompleteLimits, "stallTimeoutMs" | "maxUnsentBytes">,
   logger: Logger,
@@ -37,10 +37,17 @@ export function cutThoseWhoDoNotRead(
   const everyMs = Math.min(LOOK_MS, Math.ceil(stallTimeoutMs / 4));
   // Counted and not measured: a host that was busy itself must not take that for the fault of its clients.
   const maxStalls = Math.ceil(stallTimeoutMs / everyMs);
+  const cut = (answer: Answer, reason: string): void => {
+    // Now, and not when its end is known: it would be cut for another reason too.
+    answers.delete(answer);
+    const unsentBytes = unsentOf(answer);
+    logger.info({ unsentBytes, reason }, "A client that does not read its answer was cut off");
+    reset(answer);
+  };
   const lookAtAll = (): void => {
     for (const answer of answers) look(answer);
-    for (const answer of answers) if (answer.stalls > maxStalls) cut(answer, "it took nothing", logger);
-    for (const answer of tooMany(answers, maxUnsentBytes)) cut(answer, "too much waits", logger);
+    for (const answer of answers) if (answer.stalls > maxStalls) cut(answer, "it took nothing");
+    for (const answer of tooMany(answers, maxUnsentBytes)) cut(answer, "too much waits");
   };
   // Not before: a server that cannot listen is never closed.
   server.once("listening", () => {
@@ -86,13 +93,8 @@ function tooMany(answers: ReadonlySet<Answer>, maxBytes: number): Answer[] {
   });
 }
 
-/** With a reset: the system would keep what it has taken over, and go on trying to send it. */
-function cut(answer: Answer, reason: string, logger: Logger): void {
-  logger.info(
-    { unsentBytes: unsentOf(answer), reason },
-    "A client that does not read its answer was cut off",
-  );
-  const { outgoing } = answer;
+/** The system would keep what it has taken over from us, and go on trying to send it, if the connection ended otherwise. */
+function reset({ outgoing }: Answer): void {
   const { socket } = outgoing;
   if (socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
   else outgoing.destroy();
