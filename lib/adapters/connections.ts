@@ -2,79 +2,99 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 
-/** What a connection has been used for. */
-interface Use {
+/** What a connection is used for. */
+export interface Connection {
+  /** What can end it: under TLS another socket than the one that was accepted, when the handshake is over. */
+  readonly socket: Socket;
+  /** Whether it can carry requests: no handshake is under way. */
+  readonly isReady: boolean;
   /** Requests whose answer is not out yet. */
-  requests: number;
+  readonly requests: number;
   /** Bytes read when the last of them ended: more of them are the start of another request. */
-  bytesRead: number;
+  readonly bytesRead: number;
+}
+
+/** The connections of a server. What listens to events of the server later finds them up to date. */
+export interface Connections extends Iterable<Connection> {
+  count(): number;
+  /** The one of an event of the server; undefined when it has ended. */
+  of(socket: Socket): Connection | undefined;
+  /** The oldest of those that have made no request, or else the one that has been idle for the longest. */
+  leastMissed(except: Connection): Connection | undefined;
+  /** Ends it, and counts it no more: it closes later, and others may come before. */
+  end(connection: Connection): void;
 }
 
 /** By which Node tells of a request: those that want to know first whether to send their body have events of their own. */
 export const REQUEST_EVENTS = ["request", "checkContinue", "checkExpectation"] as const;
 
-/**
- * Makes a server, before it listens, close the connections that nobody uses when it is closed, and each of the
- * others as soon as its last answer is out. What Node does there cuts an answer that is complete but still on its
- * way to a slow client, keeps a connection that has never been used, and leaves one that becomes idle later open.
- */
-export function closeWhenIdle(server: Server): void {
-  const uses = new Map<Socket, Use>();
-  let draining = false;
-  const closeIfIdle = (socket: Socket): void => {
-    const { requests, bytesRead } = uses.get(socket) ?? { requests: 0, bytesRead: 0 };
-    if (draining && requests === 0 && socket.bytesRead === bytesRead) socket.destroySoon();
-  };
-  const add = (socket: Socket): void => {
-    uses.set(socket, { requests: 0, bytesRead: socket.bytesRead });
-    socket.once("close", () => uses.delete(socket));
-    closeIfIdle(socket);
-  };
-  const endHandshakes = addSecured(server, add);
-  const count = ({ socket }: IncomingMessage, response: ServerResponse): void => {
-    const use = uses.get(socket);
-    if (!use) return;
-    use.requests += 1;
-    response.once("close", () => {
-      use.requests -= 1;
-      use.bytesRead = socket.bytesRead;
-      closeIfIdle(socket);
-    });
-  };
-  for (const event of REQUEST_EVENTS) server.on(event, count);
-  // The first thing that close() does. Source: Node's lib/_http_server.js.
-  server.closeIdleConnections = () => {
-    draining = true;
-    endHandshakes();
-    for (const socket of uses.keys()) closeIfIdle(socket);
-  };
-}
+type Mutable = { -readonly [Member in keyof Connection]: Connection[Member] };
 
-/**
- * Adds each connection when it can carry requests: under TLS that is another socket than the one that was accepted.
- * @returns what closes those whose handshake has not ended, which Node would wait for
- */
-function addSecured(server: Server, add: (socket: Socket) => void): () => void {
-  if (!(server instanceof TlsServer)) {
-    server.on("connection", add);
-    return () => undefined;
-  }
-  const handshakes = new Map<string, Socket>();
-  server.on("connection", (socket: Socket) => {
-    const peer = peerOf(socket);
-    handshakes.set(peer, socket);
+/** @param server that does not listen yet */
+export function trackConnections(server: Server): Connections {
+  const byPeer = new Map<string, Mutable>();
+  // Both have the oldest first.
+  const unused = new Set<Connection>();
+  const idle = new Set<Connection>();
+  const forget = (connection: Connection): void => {
+    const peer = peerOf(connection.socket);
+    if (byPeer.get(peer) === connection) byPeer.delete(peer);
+    unused.delete(connection);
+    idle.delete(connection);
+  };
+  const watch = (socket: Socket, connection: Connection): void => {
     socket.once("close", () => {
-      if (handshakes.get(peer) === socket) handshakes.delete(peer);
+      if (connection.socket === socket) forget(connection);
     });
+  };
+  server.on("connection", (socket: Socket) => {
+    const isReady = !(server instanceof TlsServer);
+    const connection = { socket, isReady, requests: 0, bytesRead: socket.bytesRead };
+    byPeer.set(peerOf(socket), connection);
+    unused.add(connection);
+    watch(socket, connection);
   });
   server.on("secureConnection", (socket: Socket) => {
-    handshakes.delete(peerOf(socket));
-    add(socket);
+    const connection = byPeer.get(peerOf(socket));
+    if (!connection) return;
+    Object.assign(connection, { socket, isReady: true, bytesRead: socket.bytesRead });
+    watch(socket, connection);
   });
-  return () => handshakes.forEach((socket) => socket.destroy());
+  const begin = (connection: Mutable): void => {
+    connection.requests += 1;
+    unused.delete(connection);
+    idle.delete(connection);
+  };
+  const finish = (connection: Mutable): void => {
+    connection.requests -= 1;
+    connection.bytesRead = connection.socket.bytesRead;
+    if (connection.requests === 0 && !connection.socket.destroyed) idle.add(connection);
+  };
+  const count = ({ socket }: IncomingMessage, outgoing: ServerResponse): void => {
+    const connection = byPeer.get(peerOf(socket));
+    if (!connection) return;
+    begin(connection);
+    outgoing.once("close", () => finish(connection));
+  };
+  for (const event of REQUEST_EVENTS) server.on(event, count);
+  return {
+    [Symbol.iterator]: () => byPeer.values(),
+    count: () => byPeer.size,
+    of: (socket) => byPeer.get(peerOf(socket)),
+    leastMissed: (except) => firstBut(except, unused) ?? firstBut(except, idle),
+    end(connection) {
+      forget(connection);
+      connection.socket.destroy();
+    },
+  };
 }
 
 /** What both sockets of a connection have in common. */
-export function peerOf({ remoteAddress, remotePort }: Socket): string {
+function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
+}
+
+function firstBut<Item>(except: Item, items: Iterable<Item>): Item | undefined {
+  for (const item of items) if (item !== except) return item;
+  return undefined;
 }

@@ -11,10 +11,11 @@ import { silentLogger } from "../logger.ts";
 import { settlesWithin } from "../promises.ts";
 import { isLoopback, listen, localNames, urlOf } from "./addresses.ts";
 import { limitConnections } from "./connection-limit.ts";
-import { REQUEST_EVENTS, closeWhenIdle } from "./connections.ts";
+import { REQUEST_EVENTS, trackConnections } from "./connections.ts";
 import { LIMIT_NAMES, completeLimits } from "./http-limits.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { createServer, logFailedHandshakes, setTls } from "./http-server.ts";
+import { closeWhenIdle } from "./idle-connections.ts";
 import { answerParseErrors } from "./parse-errors.ts";
 import { answerOneByOne } from "./pipelining.ts";
 import { createRequestListener } from "./request-listener.ts";
@@ -129,8 +130,9 @@ function answerAll(server: Server, handler: Handler, serving: Omit<Serving, "rep
   const { limits, logger } = serving;
   logFailedHandshakes(server, logger);
   // Before the requests are answered: an answer may be out at once.
-  closeWhenIdle(server);
-  limitConnections(server, limits.maxConnections, logger);
+  const connections = trackConnections(server);
+  closeWhenIdle(server, connections);
+  limitConnections(server, connections, limits.maxConnections, logger);
   const reporting = cutSlowReaders(server, limits, logger);
   const pipelines = answerOneByOne(createRequestListener(handler, { ...serving, reporting }));
   for (const event of REQUEST_EVENTS) server.on(event, pipelines.listener);
