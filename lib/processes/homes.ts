@@ -1,10 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { accessSync, constants, lstatSync, mkdirSync, statSync } from "node:fs";
-import { chmod, lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 import type { Logger } from "../logger.ts";
 import { HOST_ID, fateOf } from "./host-id.ts";
+import { removeFolder } from "./remove-folder.ts";
 
 /** The variables of a process with the places that are its own, and how to remove those. */
 export interface Home {
@@ -33,19 +35,17 @@ export interface Homes {
 
 /** @param hostId that the names of all folders bear */
 export function createHomes(hostId: string): Homes {
-  let count = 0;
   return {
     async prepare(wanted) {
       const { env, isPrivate } = wanted;
       const hasHome = isWritable(env["HOME"]);
       if (!isPrivate && hasHome) return { env, remove: () => Promise.resolve() };
       const caches = hasHome ? cachesIn(env["HOME"] ?? "", wanted.command) : cachesAside();
-      count += 1;
-      const folder = join(tmpdir(), `${PREFIX}${hostId}-${count}`);
+      const folder = join(tmpdir(), `${PREFIX}${hostId}-${randomBytes(8).toString("hex")}`);
       const places = await makePlaces(folder, isPrivate);
       return {
         env: { ...caches, ...inheritedBy(wanted), ...(hasHome ? freeOf(places, wanted) : places) },
-        remove: () => removeAll(folder),
+        remove: () => removeFolder(folder),
       };
     },
   };
@@ -66,34 +66,22 @@ function freeOf(places: Readonly<Record<string, string>>, { operatorSets }: Want
   return Object.fromEntries(Object.entries(places).filter(([name]) => !operatorSets.includes(name)));
 }
 
-/** Nobody can have made the folder before: its name is random, and then this fails. */
+/**
+ * Nobody can have made the folder before: this would fail, and with names that can be foreseen, whoever may make folders
+ * there could keep all others from being served.
+ */
 async function makePlaces(folder: string, isPrivate: boolean): Promise<Record<string, string>> {
   const [home, temporary] = [join(folder, "home"), join(folder, "tmp")];
   await mkdir(folder, { mode: 0o700 });
   try {
     await Promise.all([home, temporary].map((inner) => mkdir(inner)));
   } catch (error) {
-    await removeAll(folder);
+    await removeFolder(folder);
     throw error;
   }
   if (process.platform === "win32")
     return { USERPROFILE: home, ...(isPrivate && { TEMP: temporary, TMP: temporary }) };
   return { HOME: home, ...(isPrivate && { TMPDIR: temporary }) };
-}
-
-async function removeAll(folder: string): Promise<void> {
-  const options = { recursive: true, force: true, maxRetries: 3 };
-  await rm(folder, options).catch(async () => {
-    // Some programs write-protect the folders of their caches.
-    await openFolders(folder);
-    await rm(folder, options);
-  });
-}
-
-async function openFolders(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  const entries = await readdir(folder, { withFileTypes: true });
-  for (const entry of entries) if (entry.isDirectory()) await openFolders(join(folder, entry.name));
 }
 
 function isWritable(folder: string | undefined): boolean {
@@ -136,7 +124,7 @@ function isOurs(uid: number): boolean {
   return process.getuid === undefined || uid === process.getuid();
 }
 
-const FOLDER = new RegExp(`^${PREFIX}(${HOST_ID})-\\d+$`);
+const FOLDER = new RegExp(`^${PREFIX}(${HOST_ID})-[0-9a-f]+$`);
 
 /** Milliseconds after which a folder whose host cannot be looked up from here is nobody's any more: a week. */
 const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000;
@@ -147,9 +135,17 @@ export async function removeLeftovers(logger: Logger): Promise<void> {
   for (const name of names) {
     const host = FOLDER.exec(name)?.[1];
     const folder = join(tmpdir(), name);
-    if (host === undefined || !(await isLeftover(folder, host))) continue;
-    await removeAll(folder);
+    if (host !== undefined && (await isLeftover(folder, host))) await removeLeftover(folder, logger);
+  }
+}
+
+/** One that cannot be removed must not keep the others. */
+async function removeLeftover(folder: string, logger: Logger): Promise<void> {
+  try {
+    await removeFolder(folder);
     logger.info({ folder }, "A folder that a killed host had left was removed");
+  } catch (err) {
+    logger.warn({ err, folder }, "A folder that a killed host had left could not be removed");
   }
 }
 
