@@ -1,4 +1,5 @@
 import { admitHost, admitKey, admitOrigin } from "./auth.ts";
+import type { AccessRules } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { refuseMethod } from "./methods.ts";
 import { elsewhere } from "./routes.ts";
@@ -22,6 +23,7 @@ import type { Opening, Sessions } from "./sessions/index.ts";
 import { answerServers } from "./server-list.ts";
 import { runIncoming } from "./run.ts";
 import type { Caller } from "./run.ts";
+import { mask } from "./secrets.ts";
 import { secured } from "./security-headers.ts";
 import { withEnvironment } from "./servers.ts";
 import type { Server } from "./servers.ts";
@@ -187,14 +189,19 @@ function note(
   return accepted();
 }
 
-function refuse(error: unknown, { method, url }: IncomingRequest, { logger }: Host): Response {
+function refuse(error: unknown, { method, url }: IncomingRequest, { logger, rules }: Host): Response {
   if (error instanceof ClientGone) return unreadResponse();
   const failure = toMayflyError(error);
   if (failure.code === "INTERNAL") logger.error({ err: error }, failure.message);
   else {
-    // Without its parameters, which may hold secrets.
-    const path = shortened(new URL(url).pathname);
+    const path = pathToLog(new URL(url), rules);
     logger.info({ status: failure.status, code: failure.code, method, path, ...failure.log }, "refused");
   }
   return errorResponse(failure);
+}
+
+/** Without parameters, which may hold secrets: also those of a client that has escaped the question mark. */
+function pathToLog({ pathname }: URL, { authKeys }: AccessRules): string {
+  const path = pathname.replace(/%3f.*$/i, "%3F…");
+  return shortened(mask(path, [...authKeys, ...authKeys.map(encodeURIComponent)]));
 }

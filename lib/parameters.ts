@@ -41,6 +41,8 @@ function parametersOf(
   const given = all.filter(([name]) => !read.has(name));
   const seen = new Set<string>();
   for (const [name, value] of given) {
+    // Where the equals sign is missing or escaped, the name is, or holds, what should have been the value.
+    if (isKey(name, authKeys)) throw notValid("***", "it is a key of this host");
     checkName(name, server);
     if (seen.has(name)) throw notValid(name, "it stands there twice");
     checkValue(name, value, authKeys);
@@ -75,5 +77,6 @@ function checkValue(name: string, value: string, authKeys: readonly string[]): v
 }
 
 function notValid(name: string, detail: string): MayflyError {
-  return new MayflyError("PARAMETER_NOT_VALID", { values: { name: shortened(name), detail } });
+  const shown = shortened(name.replace(/=.*$/s, "=…"));
+  return new MayflyError("PARAMETER_NOT_VALID", { values: { name: shown, detail } });
 }

@@ -17,11 +17,13 @@ import { createEraMemory } from "./exchange/era-memory.ts";
 import type { EraMemory } from "./exchange/era-memory.ts";
 import type { CachingHints } from "./eras/result-up.ts";
 import { MayflyError } from "./errors.ts";
+import { shortened } from "./logger.ts";
 import { once } from "./promises.ts";
 import { sha256 } from "./digest.ts";
 import { commandOf, sandboxOf } from "./sandbox/sandbox.ts";
 import { createToolMemory } from "./exchange/tool-memory.ts";
 import type { ToolMemory } from "./exchange/tool-memory.ts";
+import { mask } from "./secrets.ts";
 import { createToolFilter } from "./tool-filter.ts";
 import type { VisibleTools } from "./tool-filter.ts";
 
@@ -113,7 +115,7 @@ export function createServers(options: HandlerOptions, own: Environment): Server
     find(name = table.chosen, transport = "mcp") {
       if (name === undefined) throw notChosen(options.paths?.[transport] ?? `/${transport}`);
       const entry = table.entries.get(name);
-      if (!entry) throw new MayflyError("SERVER_NOT_FOUND", { values: { server: name } });
+      if (!entry) throw notFound(name, options);
       return entry.server();
     },
     replace(config) {
@@ -127,6 +129,12 @@ export function createServers(options: HandlerOptions, own: Environment): Server
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** A client that escapes the question mark makes its parameters, and so perhaps its key, part of the name. */
+function notFound(name: string, { authKeys = [] }: HandlerOptions): MayflyError {
+  const server = shortened(mask(name.replace(/\?.*$/s, "?…"), authKeys));
+  return new MayflyError("SERVER_NOT_FOUND", { values: { server } });
 }
 
 function notChosen(path: string): MayflyError {

@@ -250,6 +250,26 @@ describe("a Host header", () => {
 });
 
 describe("the log of a refusal", () => {
+  const misspelt = [
+    ...["/mcp%3Fauth_key=first-key-3f9c", "/mcp/verbatim%3fauth_key=first-key-3f9c"],
+    ...["/mcp/verbatim/first-key-3f9c", "/mcp/second%2Fkey%3D77aa", "/mcp?auth_key%3Dfirst-key-3f9c"],
+    ...["/mcp?first-key-3f9c", "/mcp/verbatim%3FTOKEN=of-77aa"],
+  ];
+  for (const path of misspelt) {
+    test(`has no key of a URL that is wrong, nor has its answer: ${path}`, async (t) => {
+      const log: (readonly [object, string])[] = [];
+      const note = (entry: object, message: string): void => void log.push([entry, message]);
+      const logger: Logger = { debug: note, info: note, warn: note, error: note };
+      const authKeys = [...KEYS, "second/key=77aa"];
+      const { fetch } = watchedHandler(t, { ...CLOSED, authKeys, logger });
+      const answer = await fetch(path, ping({ "x-api-key": "first-key-3f9c" }));
+      assert.ok([400, 404].includes(answer.status), String(answer.status));
+      assert.equal(log.length, 1);
+      assert.doesNotMatch(JSON.stringify(log), /3f9c|77aa/);
+      assert.doesNotMatch(await answer.text(), /3f9c|77aa/);
+    });
+  }
+
   const long = `${"a".repeat(200)}.example`;
   const rows: readonly (readonly [what: string, headers: Headers, fields: object])[] = [
     ["a host", { host: "mcp.example:80" }, { host: "mcp.example:80", option: "--allowed-hosts" }],
