@@ -25,6 +25,7 @@ export const OWN = [
     "ALLOWED_HOSTS",
     "MAX_PROCESSES",
     "MAX_QUEUED",
+    "MAX_CONNECTIONS",
     "SHARED_SESSION",
     "SESSION_IDLE",
     "SESSION_RESUME",
@@ -52,6 +53,13 @@ export function inheritedEnvironment(own: Environment, passEnv: readonly string[
       (entry): entry is [string, string] => entry[1] !== undefined && passes(entry[0]),
     ),
   );
+}
+
+/** Why an entry of `passEnv` cannot work; undefined if it can. Quotes no value, which may be a secret. */
+export function flawOfPassed(entry: string): string | undefined {
+  if (entry.includes("=")) return "expected a name, found one with its value";
+  if (entry !== "" && !entry.slice(0, -1).includes("*")) return undefined;
+  return `expected a name, PREFIX_* or *, found "${entry}"`;
 }
 
 /** Windows knows PATH as Path. */

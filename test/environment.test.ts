@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
 import { OWN, inheritedEnvironment } from "../lib/environment.ts";
 import { ConfigurationError, createHandler } from "../lib/index.ts";
 
@@ -51,6 +52,7 @@ const NEVER = [
   "ALLOWED_HOSTS",
   "MAX_PROCESSES",
   "MAX_QUEUED",
+  "MAX_CONNECTIONS",
   "SHARED_SESSION",
   "SESSION_IDLE",
   "SESSION_RESUME",
@@ -115,6 +117,15 @@ describe("the environment of a server", () => {
       assert.deepEqual(passed(...passEnv).toSorted(), [...INHERITED, ...more].toSorted());
     });
   }
+});
+
+test("every variable that stands for an option is one of our own names", () => {
+  const variables = SERVE_OPTIONS.flatMap(({ variable }) => variable ?? []);
+  assert.ok(variables.includes("AUTH_KEY"));
+  assert.deepEqual(
+    variables.filter((name) => !(OWN as readonly string[]).includes(name)),
+    [],
+  );
 });
 
 test("our own names are these, and to pass one on is an error that says so", () => {

@@ -1,5 +1,7 @@
 import type { Option } from "commander";
 
+import { ConfigurationError } from "../configuration/error.ts";
+import { ONLY_OF_A_SERVER } from "../configuration/server-shape.ts";
 import { VALUE_SPELLINGS, refuseContradictions, spellingOf } from "./spellings.ts";
 import type { Meant } from "./spellings.ts";
 
@@ -50,6 +52,7 @@ function take(words: readonly string[], options: readonly Option[]): Taken {
   if (name === "") return { words: [], used: 1 };
   if (fixed !== undefined) return taken(written, name, fixed, true);
   const option = options.find(({ short, long }) => name === short || name === long);
+  if (!option) refuseOfServer(name);
   if (!option?.required) return { words: [word], used: 1 };
   const pair = inline === undefined ? pairAt(name, words) : undefined;
   if (pair !== undefined) return { words: [name, pair], used: 3, meant: meantByPair(written, option, pair) };
@@ -60,6 +63,17 @@ function take(words: readonly string[], options: readonly Option[]): Taken {
     return { ...taken(written, name, text, isInline), meant: meantByPair(written, option, text) };
   if (option.parseArg) return repeated(written, name, inline, words);
   return taken(written, name, VALUE_SPELLINGS[name]?.[text] ?? text, isInline);
+}
+
+/** @throws ConfigurationError for what stands in mcp.json alone, written as an option */
+function refuseOfServer(name: string): void {
+  const key = ONLY_OF_A_SERVER.find((member) => kebab(member) === name.replace(/^--/, ""));
+  if (key === undefined || !name.startsWith("--")) return;
+  throw new ConfigurationError(`${name} is no option: it is "${key}" of a server in mcp.json`);
+}
+
+function kebab(member: string): string {
+  return member.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function taken(written: string, option: string, value: string, isInline: boolean): Taken {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import type * as z from "zod/mini";
 
-import { OWN } from "../environment.ts";
+import { OWN, flawOfPassed } from "../environment.ts";
 import { sandboxOf } from "../sandbox/sandbox.ts";
 import { ConfigurationError } from "./error.ts";
 import { HANDLER } from "./handler-shape.ts";
@@ -77,6 +77,8 @@ function checkTogether(options: HandlerOptions): void {
   }
   for (const name of names) checkPrivate(name, mcpServers[name]);
   for (const [name, server] of Object.entries(mcpServers)) sandboxOf(name, server, options, process.env);
+  const [flaw] = passEnv.flatMap((entry) => flawOfPassed(entry) ?? []);
+  if (flaw !== undefined) throw new ConfigurationError(`passEnv: ${flaw}`);
   const own = passEnv.find((name) => OWN.some((mine) => mine === name));
   if (own !== undefined) throw new ConfigurationError(`passEnv: ${own} is Mayfly's own and never passed on`);
 }

@@ -7,7 +7,7 @@ import { expand } from "./expand.ts";
 import type { Variables } from "./expand.ts";
 import { parseJsonc } from "./jsonc.ts";
 import type { McpConfig, ServerConfig, ServerPermissions, ToolFilter } from "./options.ts";
-import { NOT_YET, SERVERS, SERVER_IN_FILE, isEnabled } from "./server-shape.ts";
+import { NOT_IN_FILE, NOT_YET, SERVERS, SERVER_IN_FILE, isEnabled } from "./server-shape.ts";
 import { check, shape } from "./shape.ts";
 
 export { SERVER_NAME } from "./server-shape.ts";
@@ -37,7 +37,7 @@ const MISPLACED = Object.fromEntries(
 
 const FILE = shape(
   { mcpServers: SERVERS, default: z.optional(z.string()) },
-  { open: true, refused: { ...MISPLACED, ...NOT_YET } },
+  { open: true, refused: { ...MISPLACED, ...NOT_YET, ...NOT_IN_FILE } },
 );
 
 /**

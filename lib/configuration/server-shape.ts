@@ -138,6 +138,39 @@ export const NOT_YET = {
   includeTools: 'is of another program: write "tools": { "allow": [...] }',
 };
 
+/** Options that close or limit something, and that no other tool has in this file: to ignore them would leave it open. */
+const OF_THE_HOST = [
+  "authKeys",
+  "allowAnonymous",
+  "authenticate",
+  "corsOrigins",
+  "allowedHosts",
+  "passEnv",
+  "stateSecrets",
+  "maxQueued",
+  "queueTimeoutMs",
+  "maxBodyBytes",
+  "bodyTimeoutMs",
+  "maxMessageBytes",
+  "maxBufferedBytes",
+  "headersTimeoutMs",
+  "maxHeaderBytes",
+  "maxHeaders",
+  "stallTimeoutMs",
+  "maxUnsentBytes",
+  "maxConnections",
+  "killGraceMs",
+  "sessionIdleMs",
+  "sharedSession",
+];
+
+export const NOT_IN_FILE = Object.fromEntries(
+  OF_THE_HOST.map((name) => [
+    name,
+    "is an option of the command and of the library, and has no effect in this file",
+  ]),
+);
+
 type Pairs = Readonly<Record<string, string>> | undefined;
 
 /** A variable has one value: the operator's, or that of whoever calls. */
@@ -160,7 +193,7 @@ export const SERVER = shape(SERVER_MEMBERS, {
 /** A server in a file that other tools read too. */
 export const SERVER_IN_FILE = shape(
   { ...SERVER_MEMBERS, spares: z.optional(z.literal(0, "this version supports 0")) },
-  { open: true, refused: { ...NOT_YET, cmd: 'is called "command"' } },
+  { open: true, refused: { ...NOT_YET, ...NOT_IN_FILE, cmd: 'is called "command"' } },
 ).check(CONTRADICTION);
 
 /** What a server may be called: it stands in paths. */

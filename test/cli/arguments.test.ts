@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { Option } from "commander";
 
 import { inOurWords } from "../../lib/cli/arguments.ts";
+import { ConfigurationError } from "../../lib/configuration/error.ts";
 import { commanderOption, SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
 import { SPELLINGS } from "../../lib/cli/spellings.ts";
 
@@ -45,6 +46,23 @@ describe("the pairs of -e", () => {
 });
 
 const SERVE = SERVE_OPTIONS.map((option) => commanderOption(option));
+
+describe("what only a server in mcp.json can have is told from what nothing knows", () => {
+  for (const [option, key] of [
+    ["--wrapper", "wrapper"],
+    ["--env-from=TOKEN=header:x-token", "envFrom"],
+    ["--keep-daemons", "keepDaemons"],
+  ] as const) {
+    test(option, () => {
+      const message = `${option.split("=")[0]} is no option: it is "${key}" of a server in mcp.json`;
+      assert.throws(() => inOurWords([option, "x"], SERVE), new ConfigurationError(message));
+    });
+  }
+
+  test("--enf-from, of which nothing is known, stays", () => {
+    assert.deepEqual(inOurWords(["--enf-from", "x"], SERVE), ["--enf-from", "x"]);
+  });
+});
 
 describe("what other proxies call an option is put in our words", () => {
   const rows: readonly (readonly [theirs: string, ours: string])[] = [

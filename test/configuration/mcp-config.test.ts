@@ -271,6 +271,18 @@ describe("an error names the file, the place inside it, and the reason", () => {
     [{ ...server({}), limits: {} }, 'mcp.json: "limits" belongs to a server, below mcpServers'],
     [{ ...server({}), permissions: {} }, 'mcp.json: "permissions" belongs to a server, below mcpServers'],
     [{ ...server({}), wrapper: ["x"] }, 'mcp.json: "wrapper" belongs to a server, below mcpServers'],
+    [
+      { ...server({}), authKeys: ["x"] },
+      'mcp.json: "authKeys" is an option of the command and of the library, and has no effect in this file',
+    ],
+    [
+      server({ maxQueued: 1 }),
+      'mcp.json: mcpServers.a: "maxQueued" is an option of the command and of the library, and has no effect in this file',
+    ],
+    [
+      { ...server({}), allowedhosts: [] },
+      'mcp.json: unknown key "allowedhosts": did you mean "allowedHosts"?',
+    ],
     [server({ requestTimeout: 1 }), did("requestTimeout", "requestTimeoutMs")],
     [server({ requesttimeoutms: 1 }), did("requesttimeoutms", "requestTimeoutMs")],
     [server({ comand: "x" }), did("comand", "command")],
