@@ -1,10 +1,11 @@
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 
 import { nextToEnter, whoGivesWay } from "./capacity/fairness.ts";
 import type { Waiting } from "./capacity/fairness.ts";
 import { createUsage } from "./capacity/usage.ts";
 import type { Claim, Usage } from "./capacity/usage.ts";
 import { MayflyError } from "./errors.ts";
+import { memoryBytes } from "./memory.ts";
 import { MAX_TIMER_MS, once } from "./promises.ts";
 
 /** Places for processes. A place is held from before the spawn until the process is gone. */
@@ -33,7 +34,7 @@ const DEFAULT_QUEUE_TIMEOUT_MS = 5000;
 
 /** 8 for each core, but at most what half the memory holds at 128 MiB each, and at least 4. */
 export function defaultMaxProcesses(): number {
-  const byMemory = Math.floor(totalmem() / 2 / BYTES_PER_PROCESS);
+  const byMemory = Math.floor(memoryBytes() / 2 / BYTES_PER_PROCESS);
   return Math.max(4, Math.min(availableParallelism() * PROCESSES_PER_CORE, byMemory));
 }
 

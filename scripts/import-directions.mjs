@@ -110,6 +110,7 @@ const LAYERS = [
   [
     "lib/descriptors.ts",
     "lib/digest.ts",
+    "lib/memory.ts",
     "lib/patterns.ts",
     "lib/programs.ts",
     "lib/pieces.ts",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { setMaxListeners } from "node:events";
 import { after, describe, mock, test } from "node:test";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 
 import type { Claim } from "../lib/capacity/usage.ts";
 import { createCapacity, defaultMaxProcesses } from "../lib/capacity.ts";
+import { memoryBytes } from "../lib/memory.ts";
 import type { CapacityLimits } from "../lib/capacity.ts";
 import { MayflyError } from "../lib/errors.ts";
 import { within } from "./support/deadline.ts";
@@ -323,6 +324,11 @@ describe("between callers", () => {
 });
 
 test("the default number of processes is between four and eight for each core, and fits into memory", () => {
-  const byMemory = Math.max(4, Math.floor(totalmem() / 2 / 2 ** 27));
+  const byMemory = Math.max(4, Math.floor(memoryBytes() / 2 / 2 ** 27));
   assert.equal(defaultMaxProcesses(), Math.max(4, Math.min(8 * availableParallelism(), byMemory)));
+});
+
+test("in a container, the default number of processes fits into the memory of the container", (t) => {
+  t.mock.method(process, "constrainedMemory", () => 1.25 * 1024 ** 3);
+  assert.equal(defaultMaxProcesses(), 5);
 });

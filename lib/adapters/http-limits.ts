@@ -1,9 +1,8 @@
-import { totalmem } from "node:os";
-
 import { BODY_TIMEOUT_MS } from "../body.ts";
 import { defaultMaxProcesses } from "../capacity.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
 import { roomForConnections } from "../descriptors.ts";
+import { memoryBytes } from "../memory.ts";
 
 /** What a client may take of the adapter, before it has said anything that counts. */
 export interface HttpLimits {
@@ -55,8 +54,7 @@ export function completeLimits(given: Given): CompleteLimits {
 
 const MIB = 1024 ** 2;
 
-/** At least some of the largest answers; of a container, the memory that it may have. */
+/** At least some of the largest answers. */
 function defaultMaxUnsentBytes(): number {
-  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-  return Math.max(256 * MIB, Math.floor(memory / 4));
+  return Math.max(256 * MIB, Math.floor(memoryBytes() / 4));
 }

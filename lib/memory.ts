@@ -1,0 +1,9 @@
+import { totalmem } from "node:os";
+
+/**
+ * Bytes of memory that all of this may take: those of the machine, or of the container, if that may have less.
+ * Source: Node's process.constrainedMemory, which is 0, undefined or beyond all memory where there is no limit.
+ */
+export function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+}
