@@ -61,7 +61,9 @@ const LAYERS = [
   [
     "lib/processes.ts",
     "lib/reasons.ts",
-    "lib/sandbox/experiment.ts",
+    "lib/sandbox/experiments.ts",
+    "lib/sandbox/judges.ts",
+    "lib/sandbox/observation.ts",
     "lib/sandbox/rungs.ts",
     "lib/servers.ts",
   ],

@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 import { once } from "../promises.ts";
+import { isAlive, startOf } from "./stat.ts";
 
 /**
  * Names a host of processes, for whoever finds what it left behind when it was killed: the namespace in which its
@@ -23,28 +24,12 @@ export type Fate = "alive" | "gone" | "unknown";
 export function fateOf(id: string): Fate {
   const [theirs, pid = "", start] = id.split("-");
   if (theirs !== namespace()) return "unknown";
-  if (start === UNKNOWN_START) return isThere(Number(pid)) ? "alive" : "gone";
+  if (start === UNKNOWN_START) return isAlive(Number(pid)) ? "alive" : "gone";
   return startOf(Number(pid)) === start ? "alive" : "gone";
 }
 
 /** Where the system does not tell when a process was started. */
 const UNKNOWN_START = "0";
-
-/** Ticks since boot, as the system writes them; undefined for a process that has ended. Source: proc(5), /proc/pid/stat. */
-function startOf(pid: number): string | undefined {
-  const stat = readable(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  // The name before it may hold spaces and parentheses.
-  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
 
 /** A container that is started again has the ids of before, but other processes. */
 const namespace = once((): string => {

@@ -6,7 +6,7 @@ import { settlesWithin } from "../promises.ts";
 import { inSandbox, sandboxOf } from "./sandbox.ts";
 
 /** Where experiments are made. */
-export interface Lab {
+export interface Laboratory {
   /** A folder of their own. */
   readonly folder: string;
   /** Of each of them. */
@@ -14,7 +14,7 @@ export interface Lab {
 }
 
 /** What was seen of a program, which is gone. */
-export interface Seen {
+export interface Observation {
   /** What it printed. */
   readonly lines: readonly string[];
   readonly stderr: string;
@@ -30,7 +30,7 @@ const LIMITS = { maxMessageBytes: 64 * 1024, killGraceMs: 100 };
  * Starts a program as a server with that configuration is started, and waits for its end.
  * @throws ConfigurationError for a sandbox that this host cannot have; EMFILE
  */
-export async function seen(config: ServerConfig, { folder, timeoutMs }: Lab): Promise<Seen> {
+export async function observe(config: ServerConfig, { folder, timeoutMs }: Laboratory): Promise<Observation> {
   const env = { ...inheritedEnvironment(process.env, []), ...config.env };
   const { command, args = [] } = config;
   const sandbox = sandboxOf("rung", config, { mcpServers: {}, baseDirectory: folder }, process.env);
