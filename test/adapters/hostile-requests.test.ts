@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { serve } from "../../lib/adapters/node.ts";
 import type { ServeOptions } from "../../lib/adapters/node.ts";
 import { SECURITY_HEADERS } from "../../lib/security-headers.ts";
-import { within } from "../support/deadline.ts";
+import { until, within } from "../support/deadline.ts";
 import { fixture } from "../support/fixture.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { exchangeRaw, openRaw, statusesIn } from "../support/raw-http.ts";
@@ -216,7 +216,7 @@ describe("the adapter answers", () => {
     const body = JSON.stringify(call("any"));
     const { socket } = await openRaw(t, url);
     socket.write(written({ body }).repeat(8));
-    await within(untilOne(token), WAIT_MS, "a process");
+    await untilOne(token);
     // What the others would start is started before this is answered.
     assert.equal(statusesIn(await exchangeRaw(t, url, written({ headers: CLOSE })))[0], 200);
     assert.equal(processesWith(token).length, 1);
@@ -238,7 +238,7 @@ describe("the adapter answers", () => {
     const { url } = await setUp(t, { mcpServers: { s: { command, args } }, requestTimeoutMs: 60_000 });
     const { socket, ended } = await openRaw(t, url);
     socket.write(written({ body: JSON.stringify(call("any")) }));
-    await within(untilOne(token), WAIT_MS, "a process");
+    await untilOne(token);
     socket.write("garbage\r\n\r\n");
     assert.equal(await ended(), "");
     await waitUntilGone(token);
@@ -246,7 +246,7 @@ describe("the adapter answers", () => {
 });
 
 async function untilOne(token: string): Promise<void> {
-  while (processesWith(token).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => processesWith(token).length > 0, { withinMs: WAIT_MS, label: "a process" });
 }
 
 describe("a body", () => {

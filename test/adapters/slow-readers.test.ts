@@ -82,7 +82,7 @@ describe("a client that takes nothing of its answer", () => {
     ["HTTPS", { cert: PEM.leaf + PEM.intermediate, key: PEM.key }],
   ] as const) {
     test(`is cut off over ${what}, when its process has long ended`, async (t) => {
-      const { url, token, log } = await setUp(t, "big", { stallTimeoutMs: 1000, ...(tls && { tls }) });
+      const { url, token, log } = await setUp(t, "big", { stallTimeoutMs: 2000, ...(tls && { tls }) });
       const socket = await unreading(t, url, call("big", { bytes: LARGE }), "application/json");
       const line = await untilCut(log);
       assert.match(line, /"reason":"it took nothing"/);

@@ -41,6 +41,8 @@ export async function openRaw(t: TestContext, url: string): Promise<RawConnectio
     },
     ended: async () => {
       await within(over, WAIT_MS, "the connection ends");
+      // A half that stays open is one that the server waits for when it is closed.
+      socket.destroy();
       return received();
     },
   };
