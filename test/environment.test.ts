@@ -137,3 +137,13 @@ test("our own names are these, and to pass one on is an error that says so", () 
     );
   }
 });
+
+test("every variable that an option is read from is one of Mayfly's own", () => {
+  const variables = SERVE_OPTIONS.flatMap(({ variable }) => variable ?? []);
+  assert.ok(variables.includes("AUTH_KEY"));
+  const own: ReadonlySet<string> = new Set(OWN);
+  assert.deepEqual(
+    variables.filter((name) => !own.has(name)),
+    [],
+  );
+});

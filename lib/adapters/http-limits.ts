@@ -28,15 +28,6 @@ export interface HttpLimits {
 
 export type CompleteLimits = Required<HttpLimits> & { readonly bodyTimeoutMs: number };
 
-export const LIMIT_NAMES = [
-  "headersTimeoutMs",
-  "maxHeaderBytes",
-  "maxHeaders",
-  "stallTimeoutMs",
-  "maxUnsentBytes",
-  "maxConnections",
-] as const satisfies readonly (keyof HttpLimits)[];
-
 type Given = HttpLimits & Pick<HandlerOptions, "maxProcesses" | "bodyTimeoutMs">;
 
 export function completeLimits(given: Given): CompleteLimits {

@@ -12,7 +12,7 @@ import { settlesWithin } from "../promises.ts";
 import { isLoopback, listen, localNames, urlOf } from "./addresses.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { REQUEST_EVENTS, trackConnections } from "./connections.ts";
-import { LIMIT_NAMES, completeLimits } from "./http-limits.ts";
+import { completeLimits } from "./http-limits.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { createServer, logFailedHandshakes, setTls } from "./http-server.ts";
 import { closeWhenIdle } from "./idle-connections.ts";
@@ -20,7 +20,7 @@ import { answerParseErrors } from "./parse-errors.ts";
 import { answerOneByOne } from "./pipelining.ts";
 import { createRequestListener } from "./request-listener.ts";
 import type { Serving } from "./request-listener.ts";
-import { SERVE } from "./serve-shape.ts";
+import { OF_SERVE, SERVE } from "./serve-shape.ts";
 import { cutSlowReaders } from "./slow-readers.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -118,11 +118,9 @@ function accessOf(options: ServeOptions, host: string): Partial<HandlerOptions> 
 /** Milliseconds. A local client whose stream is cut has ended: no network is between that could have failed. */
 const LOCAL_RESUME_MS = 750;
 
-/** What the handler takes: it knows of no connections. */
 function ofHandler(options: ServeOptions): HandlerOptions {
-  const own = new Set<string>(["host", "port", "tls", ...LIMIT_NAMES]);
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !own.has(name))) as HandlerOptions &
-    Record<string, unknown>;
+  const entries = Object.entries(options).filter(([name]) => !OF_SERVE.has(name));
+  return Object.fromEntries(entries) as HandlerOptions & Record<string, unknown>;
 }
 
 /** Makes a server that does not listen yet answer requests, and end the connections that must not stay. */

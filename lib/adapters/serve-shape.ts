@@ -41,6 +41,9 @@ const OWN = {
   maxConnections: count,
 } satisfies Members<Omit<ServeOptions, keyof HandlerOptions>>;
 
+/** What only `serve` takes: the handler knows of no connections. */
+export const OF_SERVE: ReadonlySet<string> = new Set(Object.keys(OWN));
+
 /** What `serve` takes. */
 export const SERVE_MEMBERS = { ...HANDLER_MEMBERS, ...OWN };
 

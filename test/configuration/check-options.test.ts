@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { serve } from "../../lib/adapters/node.ts";
+import { OF_SERVE } from "../../lib/adapters/serve-shape.ts";
 import { createHandler } from "../../lib/index.ts";
 import type { Handler, HandlerOptions } from "../../lib/index.ts";
 import { PEM } from "../support/tls.ts";
@@ -240,6 +241,13 @@ describe("serve refuses, before it listens,", () => {
     test(message, async () =>
       assert.rejects(async () => (await start(options)).close(), { name: "ConfigurationError", message }),
     );
+  }
+});
+
+test("a handler is told of every option of serve where it belongs", () => {
+  for (const name of OF_SERVE) {
+    const message = `options: "${name}" is an option of serve, from mcp-mayfly/node`;
+    assert.throws(() => create({ mcpServers, [name]: 1 }), { name: "ConfigurationError", message });
   }
 });
 
