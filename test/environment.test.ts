@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
-import { OWN, inheritedEnvironment } from "../lib/environment.ts";
+import { OWN, inheritedEnvironment, matches } from "../lib/environment.ts";
 import { ConfigurationError, createHandler } from "../lib/index.ts";
 
 /** A pin: a server sees no more of our environment than this, unless the operator names it. */
@@ -117,6 +118,21 @@ describe("the environment of a server", () => {
       assert.deepEqual(passed(...passEnv).toSorted(), [...INHERITED, ...more].toSorted());
     });
   }
+});
+
+test("docs/variables.md lists the same names", async () => {
+  const page = await readFile(new URL("../docs/variables.md", import.meta.url), "utf8");
+  const lineWith = (text: string): string => page.split("\n").find((line) => line.includes(text)) ?? "";
+  const namesIn = (line: string): string[] =>
+    [...line.matchAll(/`([A-Za-z_]+\*?)`/g)].map(([, name = ""]) => name);
+  const inherited = namesIn(lineWith("where Mayfly itself has them"));
+  assert.deepEqual(
+    INHERITED.filter((name) => !inherited.some((listed) => matches(listed, name))),
+    [],
+  );
+  assert.ok(inherited.every((listed) => INHERITED.some((name) => matches(listed, name))));
+  const [own = ""] = lineWith("Mayfly's own are never passed on").split(". In `env`");
+  assert.deepEqual(namesIn(own).toSorted(), [...OWN].toSorted());
 });
 
 test("every variable that stands for an option is one of our own names", () => {
