@@ -25,6 +25,8 @@ export interface CapacityLimits {
   readonly maxQueued?: number | undefined;
   /** Milliseconds that a request may wait. @default 5000 */
   readonly queueTimeoutMs?: number | undefined;
+  /** Whether there are several callers: none of them gets all places then. @default false */
+  readonly isShared?: boolean | undefined;
 }
 
 /** Places that a process takes from the machine: it is mostly idle, so eight share a core; 128 MiB each. */
@@ -45,7 +47,7 @@ interface Queued extends Waiting {
 
 export function createCapacity(limits: CapacityLimits): Capacity {
   const { maxProcesses, maxQueued = maxProcesses, queueTimeoutMs = DEFAULT_QUEUE_TIMEOUT_MS } = limits;
-  const usage = createUsage(maxProcesses);
+  const usage = createUsage(maxProcesses, limits.isShared);
   const queue = new Set<Queued>();
   const refusal = (claim: Claim): MayflyError => overloaded(claim, maxProcesses, usage);
   const makeRoom = (claim: Claim): void => {
@@ -65,10 +67,16 @@ export function createCapacity(limits: CapacityLimits): Capacity {
       }
       return once(() => {
         usage.giveBack(claim);
-        nextToEnter(queue, usage, claim.principal)?.enter();
+        letIn(queue, usage, claim.principal);
       });
     },
   };
+}
+
+/** More than one, as with one place the shares of all callers grow. */
+function letIn(queue: ReadonlySet<Queued>, usage: Usage, before: string): void {
+  for (let next = nextToEnter(queue, usage, before); next; next = nextToEnter(queue, usage, before))
+    next.enter();
 }
 
 /** Those that were let in before do not count. */
@@ -106,11 +114,13 @@ function turnOf(claim: Claim, { queue, usage, signal, timeoutMs, refusal }: Wait
   });
 }
 
-/** Names what there is none of: for its server alone a request waits where the host has room. */
+/** Names what there is none of: for its server, or its caller, alone a request waits where the host has room. */
 function overloaded(claim: Claim, maxProcesses: number, usage: Usage): MayflyError {
   const { name, maxProcesses: ofServer = maxProcesses } = claim.server;
-  if (!usage.hostHasRoom() || usage.serverHasRoom(claim)) {
-    return new MayflyError("OVERLOADED", { values: { limit: maxProcesses } });
+  if (!usage.hostHasRoom()) return new MayflyError("OVERLOADED", { values: { limit: maxProcesses } });
+  if (!usage.serverHasRoom(claim)) {
+    return new MayflyError("SERVER_OVERLOADED", { values: { limit: ofServer, server: name } });
   }
-  return new MayflyError("SERVER_OVERLOADED", { values: { limit: ofServer, server: name } });
+  if (usage.callerHasRoom(claim)) return new MayflyError("OVERLOADED", { values: { limit: maxProcesses } });
+  return new MayflyError("CALLER_OVERLOADED", { values: { limit: usage.of(claim.principal) } });
 }

@@ -335,6 +335,12 @@ export const ERRORS = {
     message: 'All {limit} processes of the server "{server}" are in use: try again',
     reason: "overloaded",
   },
+  CALLER_OVERLOADED: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message: "This caller has {limit} processes, its share while others may come: try again",
+    reason: "overloaded",
+  },
   NO_DESCRIPTORS: {
     status: 503,
     rpc: INTERNAL_ERROR,

@@ -100,7 +100,8 @@ export function createHost(given: HandlerOptions): Host {
   const lineMemory = createLineMemory(maxBufferedBytes, Math.min(2 * maxMessageBytes, maxBufferedBytes));
   const limits = { maxMessageBytes, lineMemory, killGraceMs, maxBodyBytes, bodyTimeoutMs };
   const drain = sharedController();
-  const places = createPlaces(maxProcesses, authenticate !== undefined || authKeys.length > 1);
+  const isShared = authenticate !== undefined || authKeys.length > 1;
+  const places = createPlaces(maxProcesses, isShared);
   const held = createHeldProcesses<Exchange>(places);
   drain.signal.addEventListener("abort", () => held.endAll());
   return {
@@ -113,7 +114,15 @@ export function createHost(given: HandlerOptions): Host {
     cors: createCors(options, logger),
     servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),
-    processes: createProcesses({ ...limits, maxProcesses, maxQueued, queueTimeoutMs, guard, logger }),
+    processes: createProcesses({
+      ...limits,
+      maxProcesses,
+      maxQueued,
+      queueTimeoutMs,
+      isShared,
+      guard,
+      logger,
+    }),
     limits,
     form: { streamAfterMs, keepAliveMs },
     sessionToken,

@@ -323,6 +323,75 @@ describe("between callers", () => {
   });
 });
 
+function by(principal: string): Asked {
+  return { claim: { ...WIDE, principal } };
+}
+
+describe("where there are several callers", () => {
+  const [ann, bob, eve] = [by("ann"), by("bob"), by("eve")];
+  const SHARED = { maxProcesses: 16, maxQueued: 16, isShared: true };
+
+  /** Asks for more places than there are. @returns how to give back those that were given */
+  async function fill(queue: ReturnType<typeof queueOf>, who: Asked): Promise<(() => void)[]> {
+    const releases: (() => void)[] = [];
+    for (let request = 0; request < SHARED.maxQueued; request += 1) {
+      void queue.wait(who.claim?.principal ?? "", who).then(
+        (release) => releases.push(release),
+        () => undefined,
+      );
+    }
+    await settled();
+    return releases;
+  }
+
+  test("none of them gets all places, and there is one for whoever has none", async () => {
+    const queue = queueOf(SHARED);
+    const counts = [(await fill(queue, eve)).length, (await fill(queue, ann)).length];
+    assert.deepEqual(counts, [12, 3]);
+    await within(queue.enter("late", by("late")), 2000, "the last one enters");
+  });
+
+  test("who has its share waits, is told so, and goes on when it has less", async () => {
+    const { enter, wait } = queueOf({ maxProcesses: 4, maxQueued: 1, isShared: true });
+    const [release] = await Promise.all([enter("eve 1", eve), enter("eve 2", eve), enter("eve 3", eve)]);
+    const fourth = wait("eve 4", eve);
+    await assert.rejects(enter("eve 5", eve), {
+      code: "CALLER_OVERLOADED",
+      status: 503,
+      reason: "overloaded",
+    });
+    release();
+    await within(fourth, 2000, "the fourth enters");
+  });
+
+  test("all who may go on do when a place is given back", async () => {
+    const { enter, wait } = queueOf({ maxProcesses: 4, maxQueued: 4, isShared: true });
+    const [first, second] = await Promise.all([enter("bob 1", bob), enter("bob 2", bob)]);
+    await enter("eve 1", eve);
+    const more = [wait("eve 2", eve), wait("eve 3", eve)];
+    first();
+    second();
+    await within(Promise.all(more), 2000, "both enter");
+  });
+
+  test("none of them gets all places of a server", async () => {
+    const { enter, wait, entered } = queueOf(SHARED);
+    const server = { name: "narrow", maxProcesses: 4 };
+    for (let request = 1; request <= 4; request += 1)
+      void wait(`eve ${request}`, { claim: { principal: "eve", server } });
+    await within(enter("ann 1", { claim: { principal: "ann", server } }), 2000, "ann enters");
+    assert.deepEqual(entered, ["eve 1", "eve 2", "eve 3", "ann 1"]);
+  });
+
+  test("a single place, and a successor, are not held back", async () => {
+    const one = queueOf({ maxProcesses: 1, isShared: true });
+    await one.enter("eve", eve);
+    const two = queueOf({ maxProcesses: 2, isShared: true });
+    await two.enter("eve", eve);
+    await two.enter("eve's successor", { claim: { ...WIDE, principal: "eve", isSuccessor: true } });
+  });
+});
+
 test("the default number of processes is between four and eight for each core, and fits into memory", () => {
   const byMemory = Math.max(4, Math.floor(memoryBytes() / 2 / 2 ** 27));
   assert.equal(defaultMaxProcesses(), Math.max(4, Math.min(8 * availableParallelism(), byMemory)));

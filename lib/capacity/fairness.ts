@@ -19,7 +19,7 @@ export function nextToEnter<One extends Waiting>(
   before: string,
 ): One | undefined {
   if (!usage.hostHasRoom()) return undefined;
-  const able = [...queue].filter(({ claim }) => usage.serverHasRoom(claim));
+  const able = [...queue].filter(({ claim }) => usage.hasRoom(claim));
   const successor = able.find(({ claim }) => claim.isSuccessor);
   const places = ({ principal }: Claim): number => usage.of(principal) + (principal === before ? 0.5 : 0);
   return successor ?? greatest(able, ({ claim }) => -places(claim));

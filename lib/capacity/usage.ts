@@ -12,32 +12,59 @@ export interface Claim {
 export interface Usage {
   take(claim: Claim): void;
   giveBack(claim: Claim): void;
-  /** Whether there is a place for it: of the host, and of its server. */
+  /** Whether there is a place for it: of the host, of its server, and in its caller's share of both. */
   hasRoom(claim: Claim): boolean;
   hostHasRoom(): boolean;
   serverHasRoom(claim: Claim): boolean;
+  /** Whether its caller may have one more, of those of the host and of the server. */
+  callerHasRoom(claim: Claim): boolean;
   of(principal: string): number;
 }
 
-export function createUsage(maxProcesses: number): Usage {
-  const [servers, principals] = [createTally(), createTally()];
+/**
+ * Of the places that its next process would leave free, a caller may have three times as many: of 16 places 12 if it is
+ * alone, and 6 or 7 if there is another like it. The last place is for one who has none: neither the number of requests
+ * of the others nor the time that they take keeps that one out.
+ * Source: Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998
+ */
+const SHARE_OF_FREE = 3;
+
+/** @param isShared whether there are several callers; one alone may have all */
+export function createUsage(maxProcesses: number, isShared = false): Usage {
+  const [servers, principals, shares] = [createTally(), createTally(), createTally()];
   let taken = 0;
+  const limitOf = ({ server }: Claim): number => server.maxProcesses ?? maxProcesses;
   const hostHasRoom = (): boolean => taken < maxProcesses;
-  const serverHasRoom = ({ server }: Claim): boolean =>
-    servers.of(server.name) < (server.maxProcesses ?? maxProcesses);
-  const count = ({ principal, server }: Claim, step: 1 | -1): void => {
+  const serverHasRoom = (claim: Claim): boolean => servers.of(claim.server.name) < limitOf(claim);
+  const callerHasRoom = (claim: Claim): boolean => {
+    if (!isShared || claim.isSuccessor) return true;
+    const left = limitOf(claim) - servers.of(claim.server.name) - 1;
+    const isInShare = mayHave(principals.of(claim.principal), maxProcesses - taken - 1);
+    return isInShare && mayHave(shares.of(shareOf(claim)), left);
+  };
+  const count = (claim: Claim, step: 1 | -1): void => {
     taken += step;
-    servers.add(server.name, step);
-    principals.add(principal, step);
+    servers.add(claim.server.name, step);
+    principals.add(claim.principal, step);
+    shares.add(shareOf(claim), step);
   };
   return {
     take: (claim) => count(claim, 1),
     giveBack: (claim) => count(claim, -1),
-    hasRoom: (claim) => hostHasRoom() && serverHasRoom(claim),
+    hasRoom: (claim) => hostHasRoom() && serverHasRoom(claim) && callerHasRoom(claim),
     hostHasRoom,
     serverHasRoom,
+    callerHasRoom,
     of: (principal) => principals.of(principal),
   };
+}
+
+function mayHave(own: number, free: number): boolean {
+  return own === 0 || own < SHARE_OF_FREE * free;
+}
+
+function shareOf({ principal, server }: Claim): string {
+  return JSON.stringify([principal, server.name]);
 }
 
 /** Numbers by name. */
