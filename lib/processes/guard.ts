@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Logger } from "../logger.ts";
+import { settlesWithin } from "../promises.ts";
 import { MARK } from "./marks.ts";
 
 /**
@@ -80,9 +81,7 @@ export function createGuard(hostId: string, logger: Logger): Guard {
     },
     async close() {
       startsLeft = 0;
-      running?.tell("close");
-      running?.hold();
-      await running?.ended;
+      await running?.close();
     },
   };
 }
@@ -92,8 +91,8 @@ const MAX_STARTS = 5;
 
 interface Running {
   readonly tell: (line: string) => void;
-  /** From now on the host waits for it, and does not end before. */
-  readonly hold: () => void;
+  /** Ends it. From now on the host waits for it, and does not end before. */
+  readonly close: () => Promise<void>;
   /** Why it has ended, if it was not told to. */
   readonly ended: Promise<string | undefined>;
 }
@@ -109,12 +108,24 @@ function start(hostId: string): Running {
   guard.unref();
   stdin?.unref();
   stdin?.on("error", () => undefined);
+  const ended = endOf(guard);
+  const tell = (line: string): void => void stdin?.write(`${line}\n`);
   return {
-    tell: (line) => void stdin?.write(`${line}\n`),
-    hold: () => guard.ref(),
-    ended: endOf(guard),
+    tell,
+    ended,
+    async close() {
+      guard.ref();
+      tell("close");
+      // One that somebody has stopped reads nothing: SIGKILL reaches it all the same.
+      if (await settlesWithin(ended, CLOSE_MS)) return;
+      guard.kill("SIGKILL");
+      await ended;
+    },
   };
 }
+
+/** Milliseconds for a guard to end when it is told to: it mostly waits for that. */
+const CLOSE_MS = 2000;
 
 async function endOf(guard: ChildProcess): Promise<string | undefined> {
   try {

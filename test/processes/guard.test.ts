@@ -57,6 +57,20 @@ describe("the guard", () => {
     await waitUntilGone(token);
   });
 
+  test("does not hold up the end of its host when somebody has stopped it", async (t) => {
+    const [id, token] = [createHostId(), testToken()];
+    const guard = createGuard(id, silentLogger);
+    const group = startGroup(t, token);
+    guard.watch(group.pid ?? 0);
+    const pid = await guardOf(id);
+    t.after(() => isAlive(pid) && process.kill(pid, "SIGKILL"));
+    process.kill(pid, "SIGSTOP");
+    await within(guard.close(), WAIT_MS, "the guard is gone");
+    assert.deepEqual(guardsOf(id), []);
+    group.kill("SIGKILL");
+    await waitUntilGone(token);
+  });
+
   test("keeps nothing back of a host that never needed it", async () => {
     await createGuard(createHostId(), silentLogger).close();
   });
