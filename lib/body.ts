@@ -1,3 +1,4 @@
+import type { BodyShare } from "./body-memory.ts";
 import { MayflyError } from "./errors.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { IncomingRequest } from "./incoming.ts";
@@ -13,17 +14,24 @@ export interface Body {
 /** Milliseconds for a whole body. One of 4 MiB needs 140 kB a second then; that of a call mostly comes with its headers. */
 export const BODY_TIMEOUT_MS = 30_000;
 
+/** What a body may cost. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  /** Milliseconds until all of it must be here. */
+  readonly bodyTimeoutMs: number;
+}
+
 /**
  * Reads a POST body as text, the checks in the order of the wire rules.
- * @param bodyTimeoutMs milliseconds until all of it must be here
- * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODY_TIMEOUT, NOT_ACCEPTABLE, BODY_NOT_JSON, ClientGone
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, NOT_ACCEPTABLE, BODY_NOT_JSON,
+ * ClientGone
  */
 export async function readBody(
   request: IncomingRequest,
-  maxBodyBytes: number,
-  bodyTimeoutMs = BODY_TIMEOUT_MS,
+  limits: BodyLimits,
+  memory: BodyShare,
 ): Promise<Body> {
-  const bytes = await readJsonBytes(request, maxBodyBytes, "UNSUPPORTED_MEDIA_TYPE", bodyTimeoutMs);
+  const bytes = await readJsonBytes(request, "UNSUPPORTED_MEDIA_TYPE", limits, memory);
   const stream = mayStream(request.headers.get("accept"));
   return { text: decode(bytes), stream };
 }
@@ -31,29 +39,36 @@ export async function readBody(
 /**
  * Reads a POST body whose answer has no body of its own.
  * @param otherType the error for another type than JSON
- * @param bodyTimeoutMs milliseconds until all of it must be here
- * @throws BODY_TOO_LARGE, BODY_TIMEOUT, BODY_NOT_JSON, ClientGone, and that error
+ * @throws BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, BODY_NOT_JSON, ClientGone, and that error
  */
 export async function readText(
   request: IncomingRequest,
-  maxBodyBytes: number,
   otherType: ErrorCode,
-  bodyTimeoutMs = BODY_TIMEOUT_MS,
+  limits: BodyLimits,
+  memory: BodyShare,
 ): Promise<string> {
-  return decode(await readJsonBytes(request, maxBodyBytes, otherType, bodyTimeoutMs));
+  return decode(await readJsonBytes(request, otherType, limits, memory));
 }
 
 async function readJsonBytes(
   request: IncomingRequest,
-  maxBodyBytes: number,
   otherType: ErrorCode,
-  bodyTimeoutMs: number,
+  { maxBodyBytes, bodyTimeoutMs }: BodyLimits,
+  memory: BodyShare,
 ): Promise<Uint8Array> {
   const type = mediaType(request.headers.get("content-type"));
   if (type !== "application/json") throw new MayflyError(otherType);
   // Before the body is touched: a client that asks whether to send it is not told to.
   if (Number(request.headers.get("content-length")) > maxBodyBytes) throw tooLarge(maxBodyBytes);
-  return readBytes(request.body, maxBodyBytes, bodyTimeoutMs);
+  const check = (bytes: number): void => {
+    if (bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
+    memory.need(bytes);
+  };
+  try {
+    return await readBytes(request.body, check, bodyTimeoutMs);
+  } finally {
+    memory.close();
+  }
 }
 
 /** The first one where a sender names several: by that one a browser decides whether it asks us before it sends. */
@@ -63,14 +78,14 @@ function mediaType(header: string | null): string | undefined {
 
 async function readBytes(
   body: IncomingRequest["body"],
-  maxBodyBytes: number,
+  check: (bytes: number) => void,
   bodyTimeoutMs: number,
 ): Promise<Uint8Array> {
   const reader = body?.getReader();
   if (!reader) return new Uint8Array();
   const clock = startClock(bodyTimeoutMs);
   try {
-    return await gather(() => Promise.race([reader.read().catch(gone), clock.over]), maxBodyBytes);
+    return await gather(() => Promise.race([reader.read().catch(gone), clock.over]), check);
   } catch (error) {
     // Not waited for: the rest of a body that does not come would hold up the answer. A body that broke off is cancelled.
     reader.cancel().catch(() => undefined);
@@ -82,12 +97,12 @@ async function readBytes(
 
 type Piece = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>;
 
-async function gather(read: () => Promise<Piece>, maxBodyBytes: number): Promise<Uint8Array> {
+async function gather(read: () => Promise<Piece>, check: (bytes: number) => void): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for (let next = await read(); !next.done; next = await read()) {
     bytes += next.value.length;
-    if (bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
+    check(bytes);
     chunks.push(next.value);
   }
   return Buffer.concat(chunks, bytes);

@@ -365,6 +365,13 @@ export const ERRORS = {
     message: "All {limit} places for clients with a session are in use: try again",
     reason: "overloaded",
   },
+  BODIES_TOO_LARGE: {
+    status: 503,
+    rpc: INTERNAL_ERROR,
+    message:
+      "The bodies of all requests together have more than {limit} bytes, or this caller's share: try again",
+    reason: "overloaded",
+  },
   MESSAGES_TOO_LARGE: {
     status: 503,
     rpc: INTERNAL_ERROR,

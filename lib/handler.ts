@@ -142,7 +142,7 @@ async function answerMcp(call: Call, host: Host, sessions: Sessions | undefined)
   refuseMethod(request, served, elsewhere(route, host.transports, host.paths));
   if (streamable && request.method === "GET") return streamable.get(call);
   if (streamable && request.method === "DELETE") return streamable.end(call);
-  const { text, stream } = await readBody(request, host.limits.maxBodyBytes, host.limits.bodyTimeoutMs);
+  const { text, stream } = await readBody(request, host.limits, host.bodyMemory.open(call.principal));
   const posted = messagesIn(text);
   const inSession = await streamable?.post(call, posted, stream);
   if (inSession) return inSession;

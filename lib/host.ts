@@ -2,6 +2,9 @@ import { setMaxListeners } from "node:events";
 
 import type { AccessRules } from "./auth.ts";
 import { BODY_TIMEOUT_MS } from "./body.ts";
+import type { BodyLimits } from "./body.ts";
+import { createBodyMemory, defaultBodyMemory } from "./body-memory.ts";
+import type { BodyMemory } from "./body-memory.ts";
 import { createCancellations } from "./cancellations.ts";
 import type { Cancellations } from "./cancellations.ts";
 import { defaultMaxProcesses } from "./capacity.ts";
@@ -42,7 +45,8 @@ export interface Host {
   readonly servers: Servers;
   readonly processes: Processes;
   readonly cancellations: Cancellations;
-  readonly limits: ChildLimits & { readonly maxBodyBytes: number; readonly bodyTimeoutMs: number };
+  readonly limits: ChildLimits & BodyLimits;
+  readonly bodyMemory: BodyMemory;
   readonly form: { readonly streamAfterMs: number; readonly keepAliveMs: number };
   readonly sessionToken: boolean;
   readonly listen: "acknowledge" | "serve";
@@ -124,6 +128,7 @@ export function createHost(given: HandlerOptions): Host {
       logger,
     }),
     limits,
+    bodyMemory: createBodyMemory(defaultBodyMemory(maxBodyBytes), isShared),
     form: { streamAfterMs, keepAliveMs },
     sessionToken,
     listen,

@@ -86,6 +86,7 @@ const LAYERS = [
     "lib/environment.ts",
     "lib/input/seal.ts",
     "lib/lifetime.ts",
+    "lib/body-memory.ts",
     "lib/line-memory.ts",
     "lib/lines.ts",
     "lib/never-settable.ts",

@@ -49,6 +49,8 @@ export interface Opening {
 /** A stream, as its client's POSTs find it. */
 interface Stream extends Begun {
   readonly membership: Membership;
+  /** Who has opened it. */
+  readonly principal: string;
 }
 
 /** Streams at once. Each takes some ten kilobytes. */
@@ -70,9 +72,9 @@ export function createHttpSse(registry: SessionRegistry, host: Host): HttpSse {
       const stream = streams.get(searchParams.get("sessionId") ?? searchParams.get("session_id") ?? "");
       if (!stream) throw new MayflyError("STREAM_NOT_FOUND");
       refuseOtherCredentials({ request, url }, stream, host.rules);
-      const { membership } = stream;
-      const { maxBodyBytes, bodyTimeoutMs } = host.limits;
-      const { messages } = messagesIn(await readText(request, maxBodyBytes, "MESSAGE_TYPE", bodyTimeoutMs));
+      const { membership, principal } = stream;
+      const memory = host.bodyMemory.open(principal);
+      const { messages } = messagesIn(await readText(request, "MESSAGE_TYPE", host.limits, memory));
       refuseRequests(messages, host);
       for (const message of messages) refuseModern(message);
       for (const message of messages) membership.receive(message);
@@ -114,7 +116,7 @@ function join(
     clients: [request, context],
     onClose: () => farewells.forEach((bid) => bid()),
   });
-  streams.set(id, { ...begun, membership });
+  streams.set(id, { ...begun, membership, principal });
   stream.send(`event: endpoint\ndata: ${route.endpoint}?sessionId=${id}\n\n`);
   farewells.push(onAbort(host.drain.signal, closeIfIdle));
   // The operator's listener may do anything, and end this stream too.
