@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { constants, existsSync } from "node:fs";
 import type { Dir, Dirent } from "node:fs";
-import { chmod, opendir, rename, rmdir, unlink } from "node:fs/promises";
+import { chmod, lstat, open, opendir, rename, rmdir, unlink } from "node:fs/promises";
 import { sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -14,8 +15,8 @@ export async function removeFolder(folder: string): Promise<void> {
     try {
       return await removeOnce(Buffer.from(folder));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return;
+      // It may also be something in it that is gone.
+      if (!existsSync(folder)) return;
       if (triesLeft === 0) throw error;
     }
     await delay(PAUSE_MS);
@@ -26,13 +27,18 @@ export async function removeFolder(folder: string): Promise<void> {
 const TRIES = 4;
 const PAUSE_MS = 100;
 
-/** Every folder is moved up before it is emptied: a path to it may be longer than systems take. */
+/**
+ * Every folder is moved up before it is emptied: a path to it may be longer than systems take. And where it is then, a
+ * program that still runs in a container, and has only what is below mounted, cannot put a link in its place.
+ */
 async function removeOnce(top: Buffer): Promise<void> {
   await chmod(top, WRITABLE);
   const due = [top];
   for (let folder = due.pop(); folder; folder = due.pop()) {
-    for await (const inner of foldersLeftIn(folder))
-      due.push(folder === top ? inner : await moveTo(top, inner));
+    for await (const inner of foldersLeftIn(folder)) {
+      const reached = folder === top ? inner : await movedTo(top, inner);
+      if (await isEmptiable(reached)) due.push(reached);
+    }
     if (folder !== top) await rmdir(folder);
   }
   await rmdir(top);
@@ -45,11 +51,8 @@ const WRITABLE = 0o700;
 async function* foldersLeftIn(folder: Buffer): AsyncGenerator<Buffer, void, void> {
   for await (const entry of (await opendir(folder, { encoding: BYTES })) as Dir & AsyncIterable<Entry>) {
     const path = inside(folder, entry.name);
-    if (!entry.isDirectory()) await unlink(path);
-    else {
-      await chmod(path, WRITABLE);
-      yield path;
-    }
+    if (entry.isDirectory()) yield path;
+    else await unlink(path);
   }
 }
 
@@ -58,11 +61,36 @@ const BYTES = "buffer" as BufferEncoding;
 
 type Entry = Omit<Dirent, "name"> & { readonly name: Buffer };
 
-async function moveTo(top: Buffer, path: Buffer): Promise<Buffer> {
+async function movedTo(top: Buffer, path: Buffer): Promise<Buffer> {
   const moved = inside(top, Buffer.from(randomUUID()));
-  await rename(path, moved);
+  await rename(path, moved).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
+    await makeWritable(path);
+    await rename(path, moved);
+  });
   return moved;
 }
+
+/** Removes what is no folder any more. */
+async function isEmptiable(reached: Buffer): Promise<boolean> {
+  const isFolder = (await lstat(reached)).isDirectory();
+  await (isFolder ? chmod(reached, WRITABLE) : unlink(reached));
+  return isFolder;
+}
+
+/** Of what is a folder when it is opened: chmod by a path would follow a link that has taken its place. */
+async function makeWritable(path: Buffer): Promise<void> {
+  const { O_DIRECTORY, O_NOFOLLOW } = constants;
+  const folder = await open(path, O_DIRECTORY | O_NOFOLLOW | O_PATH);
+  try {
+    await (O_PATH === 0 ? folder.chmod(WRITABLE) : chmod(`/proc/self/fd/${folder.fd}`, WRITABLE));
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Opens also what cannot be read, to be named by its descriptor. Source: open(2), on Linux. Node does not name it. */
+const O_PATH = process.platform === "linux" ? 0o10000000 : 0;
 
 function inside(folder: Buffer, name: Buffer): Buffer {
   return Buffer.concat([folder, Buffer.from(sep), name]);
