@@ -57,11 +57,16 @@ done
 export function createGuard(hostId: string, logger: Logger): Guard {
   const groups = new Set<number>();
   let running: Running | undefined;
-  let startsLeft = MAX_STARTS;
+  let isClosed = false;
+  let starts: readonly number[] = [];
+  const mayBegin = (): boolean => {
+    starts = starts.filter((at) => performance.now() - at < STARTS_IN_MS);
+    return !isClosed && starts.length < MAX_STARTS;
+  };
   const begin = (): void => {
     const started = start(hostId);
     running = started;
-    startsLeft -= 1;
+    starts = [...starts, performance.now()];
     void started.ended.then((reason) => {
       running = undefined;
       if (reason !== undefined)
@@ -73,21 +78,22 @@ export function createGuard(hostId: string, logger: Logger): Guard {
     watch(group) {
       groups.add(group);
       if (running) running.tell(`+ ${group}`);
-      else if (startsLeft > 0) begin();
+      else if (mayBegin()) begin();
       return () => {
         groups.delete(group);
         running?.tell(`- ${group}`);
       };
     },
     async close() {
-      startsLeft = 0;
+      isClosed = true;
       await running?.close();
     },
   };
 }
 
-/** Where it ends again and again, more of them are no help. */
+/** Starts in that many milliseconds: where it ends again and again, more of them are no help. */
 const MAX_STARTS = 5;
+const STARTS_IN_MS = 60_000;
 
 interface Running {
   readonly tell: (line: string) => void;

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 
 import { ConfigurationError } from "../configuration/error.ts";
@@ -34,15 +34,25 @@ export function entryOf({ args }: Command, cwd: string): string | undefined {
 /** Milliseconds for a Node to tell its options; a busy machine takes one second. */
 const ASKING_MS = 10_000;
 
+/** What was answered, by file and time of its last change: nothing else is done while one is asked. */
+const answers = new Map<string, ReadonlySet<string>>();
+
 /**
- * The options that this Node knows. Another Node than the running one is started to ask it.
+ * The options that this Node knows. Another Node than the running one is started to ask it, once.
  * @throws ConfigurationError if it does not answer
  */
 export function knownFlags({ command }: Command, search: ProgramSearch, place: string): ReadonlySet<string> {
-  const file = findProgram(command, search);
-  if (file !== undefined && realpathSync(file) === realpathSync(process.execPath)) {
-    return process.allowedNodeEnvironmentFlags;
-  }
+  const found = findProgram(command, search);
+  if (found === undefined) return ask(command, search, place);
+  const file = realpathSync(found);
+  if (file === realpathSync(process.execPath)) return process.allowedNodeEnvironmentFlags;
+  const asked = `${statSync(file).mtimeMs} ${file}`;
+  const known = answers.get(asked) ?? ask(file, search, place);
+  answers.set(asked, known);
+  return known;
+}
+
+function ask(command: string, search: ProgramSearch, place: string): ReadonlySet<string> {
   const { status, stdout, error } = spawnSync(command, ["-p", QUESTION], {
     ...search,
     encoding: "utf8",
