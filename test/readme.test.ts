@@ -39,12 +39,14 @@ test("the library example in the README runs as it stands and calls a tool", asy
   }
 });
 
-test("the README lists every option of the command with its variable", () => {
+test("the README lists every option of the command with its variable and its default", () => {
   for (const option of SERVE_OPTIONS.filter(({ hidden }) => !hidden)) {
     const { long } = commanderOption(option);
     const row = readme.split("\n").find((line) => line.startsWith("|") && line.includes(`${long}`));
     assert.ok(row, `${long} is missing`);
-    const { variable } = option;
+    const { variable, otherwise = "" } = option;
+    const [, , , shown = ""] = row.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("`", ""));
+    assert.equal(shown, otherwise, `the default of ${long}`);
     if (variable !== undefined) assert.ok(row.includes(`\`${variable}\``), `${variable} is missing`);
   }
 });

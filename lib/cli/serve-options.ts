@@ -128,7 +128,12 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     meaning: "working directory of the server",
     readForServers: (cwd) => ({ cwd }),
   },
-  { flags: "--shell", meaning: "run the command through your shell", read: () => ({ shell: true }) },
+  {
+    flags: "--shell",
+    otherwise: "off",
+    meaning: "run the command through your shell",
+    read: () => ({ shell: true }),
+  },
   {
     flags: "--era <era>",
     otherwise: "auto",
@@ -243,7 +248,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     flags: "--allow-anonymous",
     variable: "ALLOW_ANONYMOUS",
     otherwise: "off",
-    meaning: "let everybody in",
+    meaning: "let everybody in, where there is no key",
     read: (text, name) => ({ allowAnonymous: truth(text, name) }),
   },
   {
@@ -370,7 +375,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   },
   {
     flags: "--max-buffered <bytes>",
-    otherwise: "a seventh of the heap",
+    otherwise: "a seventh of Node's heap",
     meaning: "of long lines at once, from all servers",
     read: (text, name) => ({ maxBufferedBytes: wholeNumber(text, name) }),
   },
@@ -431,7 +436,12 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     meaning: "debug, info, warn, error or silent",
     read: (text, name) => ({ logLevel: toLogLevel(text, name) }),
   },
-  { flags: "--debug", meaning: "the same as --log-level debug", read: () => ({ logLevel: "debug" }) },
+  {
+    flags: "--debug",
+    otherwise: "off",
+    meaning: "the same as --log-level debug",
+    read: () => ({ logLevel: "debug" }),
+  },
 ];
 
 /** An option whose variable is not set must not open what it was meant to close. */
