@@ -164,6 +164,10 @@ const OF_THE_HOST = [
   "sharedSession",
 ];
 
+const BESIDE_SERVERS = Object.fromEntries(
+  OF_THE_HOST.map((name) => [name, "stands beside mcpServers, and not in a server"]),
+);
+
 export const NOT_IN_FILE = Object.fromEntries(
   OF_THE_HOST.map((name) => [
     name,
@@ -186,7 +190,11 @@ const CONTRADICTION: z.core.CheckFn<{ env?: Pairs; envFrom?: Pairs }> = ({ value
 
 /** A server as the library takes it. */
 export const SERVER = shape(SERVER_MEMBERS, {
-  refused: { ...NOT_YET, url: "is of a remote server, which this version does not connect to" },
+  refused: {
+    ...NOT_YET,
+    ...BESIDE_SERVERS,
+    url: "is of a remote server, which this version does not connect to",
+  },
   hint: "parseMcpJson leaves out those of other tools",
 }).check(CONTRADICTION);
 

@@ -95,7 +95,7 @@ const OWN_OPTIONS: Row = [
   [server({ ...works, maxOutputBytes: "1M" }), "mcpServers.a.maxOutputBytes: expected a whole number"],
   [
     server({ ...works, maxQueued: 1 }),
-    'mcpServers.a: unknown key "maxQueued": parseMcpJson leaves out those of other tools',
+    'mcpServers.a: "maxQueued" stands beside mcpServers, and not in a server',
   ],
   [{ maxBodyBytes: 1.5 }, "maxBodyBytes: expected a whole number"],
   [{ corsOrigins: "*" }, "corsOrigins: expected array, found string"],
