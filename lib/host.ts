@@ -41,6 +41,8 @@ import type { Watch } from "./watching.ts";
 /** What all requests share: the parsed options, and the processes that are alive. */
 export interface Host {
   readonly rules: AccessRules;
+  /** Whether there are several callers: none of them gets all places then. */
+  readonly isShared: boolean;
   readonly cors: Cors;
   readonly servers: Servers;
   readonly processes: Processes;
@@ -115,6 +117,7 @@ export function createHost(given: HandlerOptions): Host {
       authenticate,
       allowedHosts: allowedHosts && createAllowedHosts(allowedHosts),
     },
+    isShared,
     cors: createCors(options, logger),
     servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),

@@ -31,7 +31,7 @@ export interface SessionTable {
    * @throws SESSION_NOT_FOUND, ENVIRONMENT_FIXED
    */
   find(request: StreamableRequest): StreamableClient | undefined;
-  /** @throws TOO_MANY_SESSIONS, and what is wrong with the server's name and the variables of the request */
+  /** @throws TOO_MANY_SESSIONS, NO_SHARE_LEFT, and what is wrong with the server's name and the variables of the request */
   open(request: StreamableRequest): { readonly id: string; readonly client: StreamableClient };
 }
 
@@ -50,8 +50,14 @@ const PREFIX = "mayfly-";
 /** Sessions at once. An idle one costs a few kilobytes. */
 const MAX_SESSIONS = 10_000;
 
-export function createSessionTable(registry: SessionRegistry, host: Host): SessionTable {
+/** @param maxSessions at once; where there are several callers, half of them are the most that one gets */
+export function createSessionTable(
+  registry: SessionRegistry,
+  host: Host,
+  maxSessions = MAX_SESSIONS,
+): SessionTable {
   const entries = new Map<string, Entry>();
+  const share = host.isShared ? Math.ceil(maxSessions / 2) : Number.POSITIVE_INFINITY;
   return {
     find(request) {
       const id = request.request.headers.get("mcp-session-id");
@@ -66,7 +72,10 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
       const { name, principal } = request;
       const isShared = host.sessions === "shared";
       const { server, variables } = serverFor(request, host.servers.find(name), isShared, host.rules);
-      if (entries.size >= MAX_SESSIONS) makeRoom(entries, principal);
+      const own = entries.size < share ? [] : ownOf(entries, principal);
+      if (own.length >= share && !makeRoom(own, principal)) throw noShareLeft(share);
+      if (entries.size >= maxSessions && !makeRoom(entries.values(), principal))
+        throw tooManySessions(maxSessions);
       const id = PREFIX + randomUUID();
       const client = clientFor(id, server, principal, () => entries.delete(id), registry, host);
       const { mayGiveWayFrom } = client;
@@ -76,11 +85,19 @@ export function createSessionTable(registry: SessionRegistry, host: Host): Sessi
   };
 }
 
-/** @throws TOO_MANY_SESSIONS */
-function makeRoom(entries: ReadonlyMap<string, Entry>, principal: string): void {
-  const [first] = givingWay(entries.values(), principal);
-  if (!first) throw tooManySessions(MAX_SESSIONS);
-  first.client.close();
+function ownOf(entries: ReadonlyMap<string, Entry>, principal: string): Entry[] {
+  return [...entries.values()].filter((entry) => entry.principal === principal);
+}
+
+function noShareLeft(limit: number): MayflyError {
+  return new MayflyError("NO_SHARE_LEFT", { values: { limit } });
+}
+
+/** @returns whether one has given way */
+function makeRoom(entries: Iterable<Entry>, principal: string): boolean {
+  const [first] = givingWay(entries, principal);
+  first?.client.close();
+  return first !== undefined;
 }
 
 function isOwn(entry: Entry, { principal, name }: StreamableRequest): boolean {
