@@ -23,7 +23,7 @@ export interface BodyLimits {
 
 /**
  * Reads a POST body as text, the checks in the order of the wire rules.
- * @throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, NOT_ACCEPTABLE, BODY_NOT_JSON,
+ * @throws UNSUPPORTED_MEDIA_TYPE, BODY_ENCODED, BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, NOT_ACCEPTABLE, BODY_NOT_JSON,
  * ClientGone
  */
 export async function readBody(
@@ -39,7 +39,7 @@ export async function readBody(
 /**
  * Reads a POST body whose answer has no body of its own.
  * @param otherType the error for another type than JSON
- * @throws BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, BODY_NOT_JSON, ClientGone, and that error
+ * @throws BODY_ENCODED, BODY_TOO_LARGE, BODIES_TOO_LARGE, BODY_TIMEOUT, BODY_NOT_JSON, ClientGone, and that error
  */
 export async function readText(
   request: IncomingRequest,
@@ -58,6 +58,7 @@ async function readJsonBytes(
 ): Promise<Uint8Array> {
   const type = mediaType(request.headers.get("content-type"));
   if (type !== "application/json") throw new MayflyError(otherType);
+  if (isEncoded(request.headers)) throw new MayflyError("BODY_ENCODED");
   // Before the body is touched: a client that asks whether to send it is not told to.
   if (Number(request.headers.get("content-length")) > maxBodyBytes) throw tooLarge(maxBodyBytes);
   const check = (bytes: number): void => {
@@ -69,6 +70,13 @@ async function readJsonBytes(
   } finally {
     memory.close();
   }
+}
+
+/** A filter before us that obeys these headers would have read another text than we. */
+function isEncoded(headers: Headers): boolean {
+  const charset = /;\s*charset="?([^\s";,]*)/i.exec(headers.get("content-type") ?? "")?.[1] ?? "utf-8";
+  const encoding = headers.get("content-encoding") ?? "identity";
+  return !/^(?:utf-?8|us-ascii)$/i.test(charset) || encoding.trim().toLowerCase() !== "identity";
 }
 
 /** The first one where a sender names several: by that one a browser decides whether it asks us before it sends. */

@@ -94,6 +94,11 @@ export const ERRORS = {
     rpc: INVALID_REQUEST,
     message: "Content-Type must be application/json",
   },
+  BODY_ENCODED: {
+    status: 415,
+    rpc: INVALID_REQUEST,
+    message: "The body must be UTF-8, without a Content-Encoding",
+  },
   BODY_TOO_LARGE: {
     status: 413,
     rpc: INVALID_REQUEST,

@@ -62,8 +62,23 @@ type Parsed = IncomingMessage & { readonly body?: unknown };
 function withBody(request: Request, incoming: Parsed): IncomingRequest {
   if (!incoming.readableDidRead || ["GET", "HEAD"].includes(request.method)) return request;
   if (incoming.body === undefined) throw alreadyRead();
-  const { method, url, headers, signal } = request;
-  return { method, url, headers, signal, body: new Blob([bytesOf(incoming.body)]).stream() };
+  const { method, url, signal } = request;
+  return {
+    method,
+    url,
+    headers: decodedHeaders(request.headers),
+    signal,
+    body: new Blob([bytesOf(incoming.body)]).stream(),
+  };
+}
+
+/** The parser has undone what these say of the body. What type it is of still counts: pages send others unasked. */
+function decodedHeaders(sent: Headers): Headers {
+  const headers = new Headers(sent);
+  const type = sent.get("content-type")?.replace(/;\s*charset=[^;]*/i, "");
+  if (type !== undefined) headers.set("Content-Type", type);
+  headers.delete("Content-Encoding");
+  return headers;
 }
 
 function bytesOf(body: unknown): string | Uint8Array<ArrayBuffer> {

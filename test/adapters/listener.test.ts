@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 
 import express from "express";
 
@@ -114,6 +115,23 @@ describe("a body that a middleware has read", () => {
       assert.match(await textFor(`${url}/mcp`, post([])), /^400 .*"code":-32600/);
     });
   }
+
+  test("may come in an encoding that the middleware undoes, and not as another type", async (t) => {
+    const { listener } = setUp(t, "echo");
+    const url = await listening(
+      t,
+      express()
+        .use(express.text({ type: "*/*" }))
+        .use(listener),
+    );
+    const headers = { ...post({}).headers, "content-encoding": "gzip" };
+    const asked = gzipSync(JSON.stringify(call("echo", { text: "grüße" })));
+    const send = (more: object): Promise<string> =>
+      textFor(`${url}/mcp`, { method: "POST", headers: { ...headers, ...more }, body: asked });
+    assert.match(await send({}), /^200 .*grüße/);
+    assert.match(await send({ "content-type": "application/json; charset=utf-8" }), /^200 .*grüße/);
+    assert.match(await send({ "content-type": "text/plain" }), /^415 /);
+  });
 
   test("counts for the limit", async (t) => {
     const { listener } = setUp(t, "echo", { maxBodyBytes: 100 });

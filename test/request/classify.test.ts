@@ -130,6 +130,18 @@ check("a media type", [
     status: 415,
     code: -32600,
   },
+  ...[
+    { "content-type": "application/json; charset=utf-16" },
+    { "content-type": 'application/json; x=1; charset="ISO-8859-1"' },
+    { "content-encoding": "gzip" },
+    { "content-encoding": "identity, gzip" },
+  ].map((headers) => ({
+    what: `of another text: ${Object.values(headers).join()}`,
+    init: post(PING, headers),
+    status: 415,
+    code: -32600,
+    message: /must be UTF-8/,
+  })),
   {
     what: "that is missing",
     init: { method: "POST", body: Buffer.from(PING), headers: { accept: "*/*" } },
