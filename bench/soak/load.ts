@@ -43,7 +43,22 @@ export async function soak(load: Load): Promise<Soaked> {
   });
   await watching;
   const left = [...early, ...(await quiet(load, forgotten))];
-  return { before, during, after: await lookAt(load.adapters, true), left };
+  return { before, during, after: await settledLook(load.adapters, before), left };
+}
+
+/** Milliseconds for connections to close, and for files that are just being read. */
+const SETTLE_MS = 5000;
+const LOOK_AGAIN_MS = 100;
+
+/** The first look without more descriptors than before, or the last one there is time for. */
+async function settledLook(adapters: readonly Adapter[], before: readonly Look[]): Promise<readonly Look[]> {
+  const end = performance.now() + SETTLE_MS;
+  for (;;) {
+    const looks = await lookAt(adapters, true);
+    const isSettled = looks.every(({ descriptors }, at) => descriptors <= (before[at]?.descriptors ?? 0));
+    if (isSettled || performance.now() >= end) return looks;
+    await delay(LOOK_AGAIN_MS);
+  }
 }
 
 function hasEnded({ complaints }: Adapter): boolean {
