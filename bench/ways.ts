@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import type * as Mayfly from "../lib/index.ts";
 import { until, within } from "../test/support/deadline.ts";
 import { allProcesses } from "../test/support/processes.ts";
+import type { ProcessInfo } from "../test/support/processes.ts";
 import { ROOT, callText } from "./servers.ts";
 import type { BenchServer } from "./servers.ts";
 
@@ -73,7 +74,10 @@ export async function adapter(servers: readonly BenchServer[], folder: string): 
   process.once("exit", kill);
   const url = await within(urlIn(child.stdout), PATIENCE_MS, "the adapter listens");
   const settled = async (): Promise<void> => {
-    const idle = (): boolean => allProcesses().every(({ ppid }) => ppid !== child.pid);
+    // The guard stays as long as the adapter.
+    const isServer = ({ ppid, command }: ProcessInfo): boolean =>
+      ppid === child.pid && !command.includes("mayfly-guard");
+    const idle = (): boolean => !allProcesses().some(isServer);
     await until(idle, { withinMs: PATIENCE_MS, label: "the adapter's servers are gone" });
   };
   // It asks its first server for an example when it starts.
