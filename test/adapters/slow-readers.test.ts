@@ -63,7 +63,8 @@ async function drained(socket: Socket): Promise<number> {
   let bytes = 0;
   socket.on("data", (chunk: Buffer) => (bytes += chunk.length));
   socket.resume();
-  if (!socket.closed) await within(once(socket, "close"), WAIT_MS, "the connection is over");
+  // Not once(): a reset is an error as well, and an end like any other.
+  await until(() => socket.closed, { withinMs: WAIT_MS, label: "the connection is over" });
   return bytes;
 }
 
