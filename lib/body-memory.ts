@@ -1,6 +1,6 @@
-import { totalmem } from "node:os";
-
+import { SHARE_OF_FREE, createTally } from "./capacity/usage.ts";
 import { MayflyError } from "./errors.ts";
+import { memoryShareBytes } from "./memory.ts";
 
 /** Memory for bodies that are not all here yet, of all requests together: without a limit on it, the host would die. */
 export interface BodyMemory {
@@ -22,15 +22,9 @@ export interface BodyShare {
 /** Bytes of each body that are not counted: calls are mostly smaller, and go on while others send large ones. */
 export const FREE_BODY_BYTES = 64 * 1024;
 
-/** Of the room that it leaves free, a caller may take three times as much, where there are several callers. */
-const SHARE_OF_FREE = 3;
-
-const MIN_BYTES = 256 * 1024 ** 2;
-
 /** A quarter of the memory that the host may have; at least 256 MiB, and room for four bodies. */
 export function defaultBodyMemory(maxBodyBytes: number): number {
-  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-  return Math.max(MIN_BYTES, Math.floor(memory / 4), 4 * maxBodyBytes);
+  return Math.max(memoryShareBytes(), 4 * maxBodyBytes);
 }
 
 /**
@@ -38,17 +32,15 @@ export function defaultBodyMemory(maxBodyBytes: number): number {
  * @param isShared whether there are several callers; one alone may have all
  */
 export function createBodyMemory(limit: number, isShared = false): BodyMemory {
-  const owned = new Map<string, number>();
+  const owned = createTally();
   let used = 0;
   const add = (principal: string, bytes: number): void => {
-    const own = (owned.get(principal) ?? 0) + bytes;
     used += bytes;
-    if (own === 0) owned.delete(principal);
-    else owned.set(principal, own);
+    owned.add(principal, bytes);
   };
   const hasRoom = (principal: string, bytes: number): boolean => {
     const free = limit - used - bytes;
-    const own = (owned.get(principal) ?? 0) + bytes;
+    const own = owned.of(principal) + bytes;
     return free >= 0 && (!isShared || own <= SHARE_OF_FREE * free);
   };
   return {

@@ -7,3 +7,10 @@ import { totalmem } from "node:os";
 export function memoryBytes(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
+
+const MIN_SHARE_BYTES = 256 * 1024 ** 2;
+
+/** Bytes that one kind of what waits may take: a quarter of the memory, and at least some of the largest messages. */
+export function memoryShareBytes(): number {
+  return Math.max(MIN_SHARE_BYTES, Math.floor(memoryBytes() / 4));
+}

@@ -2,7 +2,7 @@ import { BODY_TIMEOUT_MS } from "../body.ts";
 import { defaultMaxProcesses } from "../capacity.ts";
 import type { HandlerOptions } from "../configuration/options.ts";
 import { roomForConnections } from "../descriptors.ts";
-import { memoryBytes } from "../memory.ts";
+import { memoryShareBytes } from "../memory.ts";
 
 /** What a client may take of the adapter, before it has said anything that counts. */
 export interface HttpLimits {
@@ -37,15 +37,8 @@ export function completeLimits(given: Given): CompleteLimits {
     maxHeaderBytes: given.maxHeaderBytes ?? 16 * 1024,
     maxHeaders: given.maxHeaders ?? 128,
     stallTimeoutMs: given.stallTimeoutMs ?? 30_000,
-    maxUnsentBytes: given.maxUnsentBytes ?? defaultMaxUnsentBytes(),
+    maxUnsentBytes: given.maxUnsentBytes ?? memoryShareBytes(),
     maxConnections: given.maxConnections ?? roomForConnections(maxProcesses) ?? Number.POSITIVE_INFINITY,
     bodyTimeoutMs,
   };
-}
-
-const MIB = 1024 ** 2;
-
-/** At least some of the largest answers. */
-function defaultMaxUnsentBytes(): number {
-  return Math.max(256 * MIB, Math.floor(memoryBytes() / 4));
 }

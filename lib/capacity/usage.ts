@@ -27,7 +27,7 @@ export interface Usage {
  * of the others nor the time that they take keeps that one out.
  * Source: Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998
  */
-const SHARE_OF_FREE = 3;
+export const SHARE_OF_FREE = 3;
 
 /** @param isShared whether there are several callers; one alone may have all */
 export function createUsage(maxProcesses: number, isShared = false): Usage {

@@ -16,7 +16,7 @@ import {
 } from "./members.ts";
 import { INPUT_MODES, PARAM_HEADERS, SESSION_MODES, TRANSPORTS } from "./options.ts";
 import type { CorsOptions, HandlerOptions, McpConfig, Paths } from "./options.ts";
-import { ONLY_OF_A_SERVER, SERVERS, settables } from "./server-shape.ts";
+import { OF_CONNECTIONS, ONLY_OF_A_SERVER, SERVERS, settables } from "./server-shape.ts";
 import { shape } from "./shape.ts";
 import type { Members, OtherKeys } from "./shape.ts";
 
@@ -98,17 +98,10 @@ export const MISPLACED: OtherKeys = {
 };
 
 const OF_SERVE = Object.fromEntries(
-  [
-    "port",
-    "host",
-    "tls",
-    "headersTimeoutMs",
-    "maxHeaderBytes",
-    "maxHeaders",
-    "stallTimeoutMs",
-    "maxUnsentBytes",
-    "maxConnections",
-  ].map((name) => [name, "is an option of serve, from mcp-mayfly/node"]),
+  ["port", "host", "tls", ...OF_CONNECTIONS].map((name) => [
+    name,
+    "is an option of serve, from mcp-mayfly/node",
+  ]),
 );
 
 export const HANDLER = shape(HANDLER_MEMBERS, { refused: { ...MISPLACED.refused, ...OF_SERVE } });

@@ -138,6 +138,16 @@ export const NOT_YET = {
   includeTools: 'is of another program: write "tools": { "allow": [...] }',
 };
 
+/** Options of `serve` that limit what a client may take of its connections. */
+export const OF_CONNECTIONS = [
+  "headersTimeoutMs",
+  "maxHeaderBytes",
+  "maxHeaders",
+  "stallTimeoutMs",
+  "maxUnsentBytes",
+  "maxConnections",
+];
+
 /** Options that close or limit something, and that no other tool has in this file: to ignore them would leave it open. */
 const OF_THE_HOST = [
   "authKeys",
@@ -153,12 +163,7 @@ const OF_THE_HOST = [
   "bodyTimeoutMs",
   "maxMessageBytes",
   "maxBufferedBytes",
-  "headersTimeoutMs",
-  "maxHeaderBytes",
-  "maxHeaders",
-  "stallTimeoutMs",
-  "maxUnsentBytes",
-  "maxConnections",
+  ...OF_CONNECTIONS,
   "killGraceMs",
   "sessionIdleMs",
   "sharedSession",

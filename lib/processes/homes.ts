@@ -74,7 +74,7 @@ async function makePlaces(folder: string, isPrivate: boolean): Promise<Record<st
   const [home, temporary] = [join(folder, "home"), join(folder, "tmp")];
   await mkdir(folder, { mode: 0o700 });
   try {
-    await Promise.all([home, temporary].map((inner) => mkdir(inner)));
+    await Promise.all((isPrivate ? [home, temporary] : [home]).map((inner) => mkdir(inner)));
   } catch (error) {
     await removeFolder(folder);
     throw error;
