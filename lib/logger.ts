@@ -12,11 +12,16 @@ export interface Logger {
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on stderr, for hosts that collect them. */
-export function jsonLogger(level: LogLevel): Logger {
-  const write = (name: LogLevel) => (fields: object, message: string) => {
+/** Takes a line of the log, and the level that it stands for. */
+export type Print = (line: string, level: Exclude<LogLevel, "silent">) => void;
+
+const onStderr: Print = (line) => console.error(line);
+
+/** JSON lines, for hosts that collect them. @param print where they go, @default stderr */
+export function jsonLogger(level: LogLevel, print: Print = onStderr): Logger {
+  const write = (name: Parameters<Print>[1]) => (fields: object, message: string) => {
     if (LOG_LEVELS.indexOf(name) < LOG_LEVELS.indexOf(level)) return;
-    console.error(JSON.stringify({ level: name, time: Date.now(), ...fields, msg: message }));
+    print(JSON.stringify({ level: name, time: Date.now(), ...fields, msg: message }), name);
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
