@@ -38,6 +38,15 @@ export const OWN = [
   "MAYFLY_*",
 ] as const;
 
+/**
+ * What AWS Lambda gives to a function: the credentials of its role, and where its runtime is. Servers have their own in
+ * `env`, where the operator has to write them down.
+ */
+export const OF_LAMBDA = ["AWS_*", "_AWS_*", "LAMBDA_*", "_LAMBDA_*", "_HANDLER", "_X_AMZN_*"] as const;
+
+/** Set by the platform in every function, and in containers that it runs. */
+const LAMBDA_MARK = "AWS_LAMBDA_FUNCTION_NAME";
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -45,9 +54,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @param passEnv names, `PREFIX_*`, or `*`
  */
 export function inheritedEnvironment(own: Environment, passEnv: readonly string[]): Record<string, string> {
+  const kept = own[LAMBDA_MARK] === undefined ? OWN : [...OWN, ...OF_LAMBDA];
   const passes = (name: string): boolean =>
     INHERITED.some((pattern) => matches(pattern, name)) ||
-    (!OWN.some((mine) => matches(mine, name)) && passEnv.some((pattern) => matches(pattern, name)));
+    (!kept.some((mine) => matches(mine, name)) && passEnv.some((pattern) => matches(pattern, name)));
   return Object.fromEntries(
     Object.entries(own).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && passes(entry[0]),

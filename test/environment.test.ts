@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
-import { OWN, inheritedEnvironment, matches } from "../lib/environment.ts";
+import { OF_LAMBDA, OWN, inheritedEnvironment, matches } from "../lib/environment.ts";
 import { ConfigurationError, createHandler } from "../lib/index.ts";
 
 /** A pin: a server sees no more of our environment than this, unless the operator names it. */
@@ -118,6 +118,46 @@ describe("the environment of a server", () => {
       assert.deepEqual(passed(...passEnv).toSorted(), [...INHERITED, ...more].toSorted());
     });
   }
+});
+
+describe("the environment of a server in a Lambda function", () => {
+  /** A pin: these hold the credentials of the function's role, or lead to them. */
+  const OF_ROLE = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_REGION",
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_TASK_ROOT",
+    "_LAMBDA_TELEMETRY_LOG_FD",
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+  ];
+  const own = Object.fromEntries([...OF_ROLE, "GITHUB_TOKEN", "PATH"].map((name) => [name, "x"]));
+
+  for (const passEnv of [["*"], ["AWS_*", "_*", "LAMBDA_*", "GITHUB_*"], [...OF_ROLE, "GITHUB_TOKEN"]]) {
+    test(`has no credentials of its role with ${passEnv.slice(0, 3).join(", ")}`, () => {
+      const passed = Object.keys(inheritedEnvironment(own, passEnv));
+      assert.deepEqual(passed.toSorted(), ["GITHUB_TOKEN", "PATH"]);
+    });
+  }
+
+  test("elsewhere * passes on the profile of whoever runs Mayfly", () => {
+    assert.deepEqual(inheritedEnvironment({ AWS_PROFILE: "x" }, ["*"]), { AWS_PROFILE: "x" });
+  });
+
+  test("docs/variables.md lists the same names", async () => {
+    const page = await readFile(new URL("../docs/variables.md", import.meta.url), "utf8");
+    const [, names = ""] = /In an AWS Lambda function neither are ((?:`[A-Z_*]+` ?)+)/.exec(page) ?? [];
+    assert.deepEqual(
+      [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+      [...OF_LAMBDA],
+    );
+  });
 });
 
 test("docs/variables.md lists the same names", async () => {
