@@ -495,6 +495,12 @@ export const ERRORS = {
       'The server "{server}" answered with a result of the type {type}, which the client does not know',
     reason: "protocol",
   },
+  ANSWER_TOO_LARGE: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      "The answer is larger than {limit} bytes, which is all that the platform takes in one piece: use the streaming handler",
+  },
   INTERNAL: { status: 500, rpc: INTERNAL_ERROR, message: "An error inside Mayfly: see its log" },
 } as const satisfies Record<string, ErrorRow>;
 

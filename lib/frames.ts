@@ -8,6 +8,10 @@ export const STREAM_HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
+export function isEventStream(headers: Headers): boolean {
+  return headers.get("Content-Type") === STREAM_HEADERS["Content-Type"];
+}
+
 /** A message as an event. Without an id where nothing can be resumed: a client would try to. */
 export function frame(text: string, id?: string): string {
   return `event: message\n${id === undefined ? "" : `id: ${id}\n`}data: ${onOneLine(text)}\n\n`;

@@ -1,5 +1,5 @@
-// Puts the Vercel function and all that it imports into one file: one file loads faster than four hundred.
-// Beside it go the licences of the packages inside. Usage: node scripts/bundle.mjs [entry] [outfile]
+// Puts each function and all that it imports into one file: one file loads faster than four hundred.
+// Beside it go the licences of the packages inside. Usage: node scripts/bundle.mjs [entry outfile]
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,15 +14,25 @@ const REQUIRE_BANNER =
   'import { createRequire as createBundleRequire } from "node:module";' +
   "const require = createBundleRequire(import.meta.url);";
 
-async function main(entry, outfile) {
+/** All bundles go into one folder. */
+async function main(bundles) {
+  const packages = new Map();
+  for (const [entry, outfile] of bundles) {
+    for (const item of await write(entry, outfile)) packages.set(`${item.name} ${item.version}`, item);
+  }
+  const [[, outfile]] = bundles;
+  writeFileSync(join(dirname(outfile), "THIRD-PARTY-LICENSES.txt"), licencesText([...packages.values()]));
+}
+
+/** Returns the packages inside. */
+async function write(entry, outfile) {
   const { metafile, outputFiles } = await bundle(entry, outfile);
   const packages = packagesIn(metafile);
-  const licences = licencesText(packages);
   mkdirSync(dirname(outfile), { recursive: true });
-  writeFileSync(join(dirname(outfile), "THIRD-PARTY-LICENSES.txt"), licences);
   writeFileSync(outfile, outputFiles[0].contents);
   const size = Math.ceil(outputFiles[0].contents.length / 1024);
   console.error(`${relative(ROOT, outfile)}: ${size} KiB, ${packages.length} packages`);
+  return packages;
 }
 
 async function bundle(entry, outfile) {
@@ -89,9 +99,12 @@ function licencesText(packages) {
   const entries = packages.map(({ name, version, licence, text }) =>
     [`${name} ${version}`, `Licence: ${licence}`, text || "The package holds no licence text."].join("\n\n"),
   );
-  const head = "The file beside this one holds code of the following packages.";
+  const head = "The files beside this one hold code of the following packages.";
   return `${[head, ...entries].join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }
 
-const [entry = "dist/adapters/vercel.js", outfile = "dist/bundle/vercel.js"] = process.argv.slice(2);
-await main(resolve(ROOT, entry), resolve(ROOT, outfile));
+const [chosen, to] = process.argv.slice(2);
+const bundles = chosen
+  ? [[chosen, to]]
+  : ["vercel", "lambda"].map((name) => [`dist/adapters/${name}.js`, `dist/bundle/${name}.js`]);
+await main(bundles.map(([entry, outfile]) => [resolve(ROOT, entry), resolve(ROOT, outfile)]));

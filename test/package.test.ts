@@ -20,6 +20,7 @@ test("the package offers these paths, as modules", () => {
     ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
     "./node": { types: "./dist/adapters/node.d.ts", default: "./dist/adapters/node.js" },
     "./vercel": { types: "./dist/adapters/vercel.d.ts", default: "./dist/bundle/vercel.js" },
+    "./lambda": { types: "./dist/adapters/lambda.d.ts", default: "./dist/bundle/lambda.js" },
     "./package.json": "./package.json",
   });
   assert.deepEqual(MANIFEST["bin"], { mayfly: "dist/cli/main.js" });
