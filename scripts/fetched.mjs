@@ -17,10 +17,17 @@ export function fetched(major) {
   return folder;
 }
 
+const APART = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund"];
+
 /** Installs a package into a folder of its own. */
 export function install(prefix, name) {
-  const options = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"];
-  return npm(["install", "--prefix", prefix, ...options, name]);
+  return npm(["install", "--prefix", prefix, ...APART, "--ignore-scripts", name]);
+}
+
+/** The same for a package that has to be compiled. npm asks for leave by name, once it has the setting. */
+export function installWithScripts(prefix, name) {
+  const leave = `--allow-scripts=${name.replace(/@[^@]*$/, "")}`;
+  return npm(["install", "--prefix", prefix, ...APART, leave, name]);
 }
 
 /** Our environment with that Node first: what a program starts by the name `node` must be this version too. */

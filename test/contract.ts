@@ -23,6 +23,18 @@ export interface Platform {
   stop(): Promise<void>;
 }
 
+/** What a platform cannot do, by the reason. Its tests are skipped, and say so. */
+export interface Without {
+  /** It does not tell when a client has gone. */
+  readonly lostClients?: string;
+  /** An answer is sent in one piece. */
+  readonly streams?: string;
+  /** An answer cannot have twenty megabytes. */
+  readonly largeAnswers?: string;
+  /** An answer is sent when its process has ended. */
+  readonly earlyAnswers?: string;
+}
+
 export const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "fixtures", "servers");
 
 /** What the operator lets and does not let callers do. */
@@ -105,7 +117,11 @@ const ANYTHING = { accept: "*/*" };
 const JSON_ONLY = { accept: "application/json" };
 
 /** The behaviour that every platform shares. `open` gets the token that the platform's servers must carry. */
-export function contract(name: string, open: (token: string) => Promise<Platform>): void {
+export function contract(
+  name: string,
+  open: (token: string) => Promise<Platform>,
+  without: Without = {},
+): void {
   describe(name, { concurrency: false }, () => {
     const token = testToken();
     let platform: Platform;
@@ -144,20 +160,24 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       await nothingIsLeft();
     });
 
-    test("progress arrives while the tool runs, each message in its own chunk", async (t) => {
-      const gate = join(await temporaryFolder(t), "step-");
-      const meta = { progressToken: "p" };
-      const response = await send("progress", call("progress", { steps: 3, gate }, { meta }));
-      assert.equal(response.headers.get("content-type"), "text/event-stream");
-      assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
-      assert.equal(response.headers.get("x-accel-buffering"), "no");
-      const frames = await within(readStepByStep(response, gate), 20_000, "all steps");
-      const methods = frames.map(({ data }) => (JSON.parse(data ?? "") as { method?: string }).method);
-      const progress = "notifications/progress";
-      assert.deepEqual(methods, ["notifications/message", progress, progress, progress, undefined]);
-      assert.ok(frames.every(({ lines }) => lines.length === 2 && lines[0] === "event: message"));
-      await nothingIsLeft();
-    });
+    test(
+      "progress arrives while the tool runs, each message in its own chunk",
+      { skip: without.streams ?? false },
+      async (t) => {
+        const gate = join(await temporaryFolder(t), "step-");
+        const meta = { progressToken: "p" };
+        const response = await send("progress", call("progress", { steps: 3, gate }, { meta }));
+        assert.equal(response.headers.get("content-type"), "text/event-stream");
+        assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
+        assert.equal(response.headers.get("x-accel-buffering"), "no");
+        const frames = await within(readStepByStep(response, gate), 20_000, "all steps");
+        const methods = frames.map(({ data }) => (JSON.parse(data ?? "") as { method?: string }).method);
+        const progress = "notifications/progress";
+        assert.deepEqual(methods, ["notifications/message", progress, progress, progress, undefined]);
+        assert.ok(frames.every(({ lines }) => lines.length === 2 && lines[0] === "event: message"));
+        await nothingIsLeft();
+      },
+    );
 
     test("a client that reads only JSON gets the answer without notifications", async () => {
       const meta = { progressToken: 1 };
@@ -178,12 +198,16 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       assert.equal(lines.at(-1), body.replace(/[\r\n]/g, " "));
     });
 
-    test("a character split over reads, and twenty megabytes, arrive whole", async () => {
-      assert.equal(await toolText("split-utf8", call("any")), "aé€😀z");
-      const bytes = 20 * 1024 * 1024;
-      assert.ok((await toolText("big", call("big", { bytes }))) === bigText(bytes), "the big text differs");
-      await nothingIsLeft();
-    });
+    test(
+      "a character split over reads, and twenty megabytes, arrive whole",
+      { skip: without.largeAnswers ?? false },
+      async () => {
+        assert.equal(await toolText("split-utf8", call("any")), "aé€😀z");
+        const bytes = 20 * 1024 * 1024;
+        assert.ok((await toolText("big", call("big", { bytes }))) === bigText(bytes), "the big text differs");
+        await nothingIsLeft();
+      },
+    );
 
     test("initialize is answered by the server, without what outlives a request", async () => {
       const response = await send("declares-everything", initialize({ protocolVersion: "2025-06-18" }));
@@ -293,41 +317,53 @@ export function contract(name: string, open: (token: string) => Promise<Platform
       });
     }
 
-    test("a stubborn server with a grandchild is gone soon after the answer, for which nobody waited", async () => {
-      const pid = Number(await toolText("spawns-grandchild", call("any")));
-      assert.ok(pid > 0);
-      assert.ok(processesWith(token).length > 0, "the answer waited for the end of the process");
-      assert.equal(await toolText("ignores-sigterm", call("any")), "ok");
-      await nothingIsLeft();
-    });
+    test(
+      "a stubborn server with a grandchild is gone soon after the answer, for which nobody waited",
+      { skip: without.earlyAnswers ?? false },
+      async () => {
+        const pid = Number(await toolText("spawns-grandchild", call("any")));
+        assert.ok(pid > 0);
+        assert.ok(processesWith(token).length > 0, "the answer waited for the end of the process");
+        assert.equal(await toolText("ignores-sigterm", call("any")), "ok");
+        await nothingIsLeft();
+      },
+    );
 
-    test("a client that goes away is told to the server, and ends it", async (t) => {
-      const file = join(await temporaryFolder(t), "log");
-      const leaving = new AbortController();
-      const init = { ...post(call("wait", { file }, { id: 5 }), ANYTHING), signal: leaving.signal };
-      const answer = platform.fetch("/mcp/slow", init).then(
-        () => "answered",
-        (error: Error) => error.name,
-      );
-      await waitForLine(file, /^called/, { withinMs: 5000 });
-      leaving.abort();
-      assert.equal(await within(answer, 1000, "the end of the request"), "AbortError");
-      await waitUntilGone(token, { withinMs: 1000 });
-      await waitForLine(file, /^cancelled 5/, { withinMs: 100 });
-      assert.deepEqual(await platform.settled(), []);
-    });
+    test(
+      "a client that goes away is told to the server, and ends it",
+      { skip: without.lostClients ?? false },
+      async (t) => {
+        const file = join(await temporaryFolder(t), "log");
+        const leaving = new AbortController();
+        const init = { ...post(call("wait", { file }, { id: 5 }), ANYTHING), signal: leaving.signal };
+        const answer = platform.fetch("/mcp/slow", init).then(
+          () => "answered",
+          (error: Error) => error.name,
+        );
+        await waitForLine(file, /^called/, { withinMs: 5000 });
+        leaving.abort();
+        assert.equal(await within(answer, 1000, "the end of the request"), "AbortError");
+        await waitUntilGone(token, { withinMs: 1000 });
+        await waitForLine(file, /^cancelled 5/, { withinMs: 100 });
+        assert.deepEqual(await platform.settled(), []);
+      },
+    );
 
-    test("a client that goes away in the middle of a stream ends the server", async () => {
-      const meta = { progressToken: 1 };
-      const body = call("progress", { steps: 100, delayMs: 50 }, { meta });
-      const leaving = new AbortController();
-      const init = { ...post(body, ANYTHING), signal: leaving.signal };
-      const response = await platform.fetch("/mcp/progress", init);
-      await readEvents(response).next();
-      leaving.abort();
-      await waitUntilGone(token, { withinMs: 1000 });
-      assert.deepEqual(await platform.settled(), []);
-    });
+    test(
+      "a client that goes away in the middle of a stream ends the server",
+      { skip: without.lostClients ?? false },
+      async () => {
+        const meta = { progressToken: 1 };
+        const body = call("progress", { steps: 100, delayMs: 50 }, { meta });
+        const leaving = new AbortController();
+        const init = { ...post(body, ANYTHING), signal: leaving.signal };
+        const response = await platform.fetch("/mcp/progress", init);
+        await readEvents(response).next();
+        leaving.abort();
+        await waitUntilGone(token, { withinMs: 1000 });
+        assert.deepEqual(await platform.settled(), []);
+      },
+    );
 
     test("what needs no process starts none", async () => {
       const ping = await ask("silent", request("ping", undefined, 3));
