@@ -1,15 +1,47 @@
-// Runs the Lambda tests with the real runtime client: node scripts/lambda.mjs <20|22|24|all> [option of node]...
+// Runs what needs the real runtime client of Lambda, on the versions of Node that Lambda has:
+// node scripts/lambda.mjs test <20|22|24|all> [option of node]..., or: node scripts/lambda.mjs bench <20|22|24> [option]...
 // aws-lambda-ric compiles native code (cmake, make, g++, python3), so `npm ci` does not install it: it is kept in .cache/.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
-import { ROOT, fetched, installWithScripts, onPath, programName, run, versionOf } from "./fetched.mjs";
+import {
+  ROOT,
+  fetched,
+  install,
+  installWithScripts,
+  onPath,
+  programName,
+  run,
+  versionOf,
+} from "./fetched.mjs";
 
 const ALL = ["22", "24"];
 const CLIENT = "aws-lambda-ric@4.0.2";
 
+const PEER = "@aws/run-mcp-servers-with-aws-lambda";
+const PEER_VERSION = "0.5.21";
+
+function main([what, choice, ...others]) {
+  const client = runtimeClient();
+  if (what === "bench") process.exit(bench(client, choice, others));
+  const reason = `${CLIENT} could not be compiled here: cmake, make, g++ and python3 are needed`;
+  if (!client) console.error(`SKIPPED: ${reason}`);
+  const variables = client ? { LAMBDA_RUNTIME: client } : { NO_LAMBDA_RUNTIME: reason };
+  const test = [join(ROOT, "scripts", "test.mjs"), "test/lambda/", ...others];
+  for (const major of choice === "all" ? ALL : [choice]) {
+    const status = runOn(major, variables, test);
+    if (status !== 0) process.exit(status);
+  }
+}
+
+function bench(client, choice, others) {
+  if (!client) throw new Error(`${CLIENT} could not be compiled here`);
+  const variables = { LAMBDA_RUNTIME: client, LAMBDA_PEER: peer() };
+  return runOn(choice, variables, ["--import", "tsx", join(ROOT, "bench", "lambda.ts"), ...others]);
+}
+
 /** The program of the runtime client; undefined where it does not compile. */
-export function runtimeClient() {
+function runtimeClient() {
   const prefix = join(ROOT, ".cache", "lambda-runtime");
   const folder = join(prefix, "node_modules", "aws-lambda-ric");
   const isThere = () => existsSync(join(folder, "rapid-client.node"));
@@ -17,28 +49,25 @@ export function runtimeClient() {
   return isThere() ? join(folder, "index.mjs") : undefined;
 }
 
+/** The module of the package that is measured beside ours. */
+function peer() {
+  const prefix = join(ROOT, ".cache", "lambda-peer");
+  const entry = join(prefix, "node_modules", PEER, "dist", "index.js");
+  if (!existsSync(entry)) install(prefix, `${PEER}@${PEER_VERSION}`);
+  return entry;
+}
+
+function runOn(major, variables, args) {
+  const folder = nodeOf(major);
+  const node = join(folder, programName());
+  console.error(`node ${versionOf(node)}: ${node}`);
+  return run(node, args, { env: { ...onPath(folder), ...variables } });
+}
+
 /** The folder of a version of Node: the running one need not be fetched. */
-export function nodeOf(major) {
-  if (process.version.startsWith(`v${major}.`)) return join(process.execPath, "..");
+function nodeOf(major) {
+  if (process.version.startsWith(`v${major}.`)) return dirname(process.execPath);
   return fetched(major);
 }
 
-function main([choice = "all", ...testArguments]) {
-  const client = runtimeClient();
-  const reason = `${CLIENT} could not be compiled here: cmake, make, g++ and python3 are needed`;
-  if (!client) console.error(`SKIPPED: ${reason}`);
-  const variables = client ? { LAMBDA_RUNTIME: client } : { NO_LAMBDA_RUNTIME: reason };
-  for (const major of choice === "all" ? ALL : [choice]) {
-    const status = testOn(nodeOf(major), variables, testArguments);
-    if (status !== 0) process.exit(status);
-  }
-}
-
-function testOn(folder, variables, testArguments) {
-  const node = join(folder, programName());
-  console.error(`node ${versionOf(node)}: ${node}`);
-  const env = { ...onPath(folder), ...variables };
-  return run(node, [join(ROOT, "scripts", "test.mjs"), "test/lambda/", ...testArguments], { env });
-}
-
-if (import.meta.filename === process.argv[1]) main(process.argv.slice(2));
+main(process.argv.slice(2));
