@@ -7,10 +7,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
 import ts from "typescript";
 
+import type { BufferedAnswer, LambdaHandlers } from "../lib/adapters/lambda.ts";
+import { contextOf, eventV2, sent } from "./lambda/events.ts";
 import { browserFetch } from "./support/browser.ts";
 import { within } from "./support/deadline.ts";
 import { ROOT, codeIn } from "./support/documents.ts";
@@ -127,6 +130,27 @@ test("toNodeHandler answers inside of Express, which answers the rest", async (t
   assert.equal(await endOf(example), 0);
 });
 
+test("createLambdaHandlers answers an event with a key", async (t) => {
+  const token = testToken();
+  const folder = join(ROOT, ".cache", "library", token);
+  const { code = "" } = examples.find(({ heading }) => heading === "createLambdaHandlers") ?? {};
+  await mkdir(folder, { recursive: true });
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(
+    join(folder, "example.mjs"),
+    code.replace(PACKAGE, `${PACKAGE}, "stdio", "--token=${token}"`),
+  );
+  process.env["AUTH_KEYS"] = "change-me";
+  t.after(() => delete process.env["AUTH_KEYS"]);
+  const url = pathToFileURL(join(folder, "example.mjs")).href;
+  const { bufferedHandler } = (await import(url)) as LambdaHandlers;
+  const answerTo = async (headers: Readonly<Record<string, string>>): Promise<BufferedAnswer> =>
+    (await bufferedHandler(eventV2(sent("/mcp", post(HELLO, headers))), contextOf())) as BufferedAnswer;
+  assert.equal((await answerTo({})).statusCode, 401);
+  assert.match((await answerTo({ "x-api-key": "change-me" })).body, /"text":"Echo: hello"/);
+  await waitUntilGone(token, { withinMs: 0 });
+});
+
 test("authenticate lets in whom it knows", async (t) => {
   const { line } = await start(t, "authenticate");
   const url = await line();
@@ -215,8 +239,8 @@ const STRICT: ts.CompilerOptions = {
 
 test("every example is among these", () => {
   const headings = [
-    ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "authenticate", "Credentials of callers"],
-    ...["CORS", "TLS", "onMessage", "findRungs"],
+    ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "createLambdaHandlers"],
+    ...["authenticate", "Credentials of callers", "CORS", "TLS", "onMessage", "findRungs"],
   ];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });

@@ -31,8 +31,13 @@ export async function callThrough(environment: Environment, server: BenchServer)
   const event = eventV2(sent(`/mcp/${name}`, post({ jsonrpc: "2.0", id: 1, method: "tools/call", params })));
   const startedAt = performance.now();
   const { body } = await environment.invoke({ event });
-  const text = Buffer.concat(await body.toArray()).toString("utf8");
-  const answerMs = performance.now() - startedAt;
+  const chunks: Buffer[] = [];
+  let answerMs = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    answerMs = performance.now() - startedAt;
+  }
   await environment.idle();
+  const text = Buffer.concat(chunks).toString("utf8");
   return { text, answerMs, billedMs: performance.now() - startedAt };
 }
