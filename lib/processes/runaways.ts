@@ -15,7 +15,7 @@ export interface Runaways {
 }
 
 /** Milliseconds between two looks: many times as long as a look, which costs CPU time, but never long. */
-const MIN_PAUSE_MS = 100;
+const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
 const PAUSE_FOR_LOOK = 20;
 
