@@ -41,6 +41,9 @@ export async function startEnvironment(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const log = collectLog(child);
+  child.once("exit", (code, signal) => {
+    api.fail(new Error(`the runtime ended with ${signal ?? code}: ${log()}`));
+  });
   const stop = async (): Promise<void> => {
     await stopProcess(child, STOP_MS);
     api.close();

@@ -24,10 +24,12 @@ export type Posted =
  */
 export interface RuntimeApi {
   readonly address: string;
-  /** Resolves with the head of what is posted. */
+  /** Resolves with the head of what is posted; rejects when there is no runtime any more. */
   invoke(invoke: Invoke): Promise<Posted>;
   /** Resolves when the runtime asks for the next invocation: from then on the platform may freeze everything. */
   idle(): Promise<void>;
+  /** Nobody asks or posts any more: who waits for that gets the error. */
+  fail(error: Error): void;
   close(): void;
 }
 
@@ -37,25 +39,31 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 export async function startRuntimeApi(): Promise<RuntimeApi> {
   let asks = deferred<ServerResponse>();
   let posted = deferred<Posted>();
+  const failed = deferred<Error>();
+  const orFailed = <Value>(promise: Promise<Value>): Promise<Value> =>
+    Promise.race([promise, failed.promise.then((error) => Promise.reject(error))]);
   let count = 0;
   const server = createServer((request, response) => {
     if (request.url === NEXT) asks.resolve(response);
     else take(request, response, posted.resolve);
   });
+  // The platform keeps the connection of a function at rest, and the runtime does not expect to lose it.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     async invoke(invoke) {
-      const runtime = await asks.promise;
+      const runtime = await orFailed(asks.promise);
       asks = deferred();
       posted = deferred();
       count += 1;
       runtime.writeHead(200, headersOf(invoke, `invocation-${count}`));
       runtime.end(JSON.stringify(invoke.event));
-      return posted.promise;
+      return orFailed(posted.promise);
     },
-    idle: async () => void (await asks.promise),
+    idle: async () => void (await orFailed(asks.promise)),
+    fail: failed.resolve,
     close() {
       server.close();
       server.closeAllConnections();
