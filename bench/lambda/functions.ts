@@ -17,6 +17,8 @@ export interface DeployedFunction {
   readonly streams: boolean;
   /** Of the other package: one server for each function, so the environment names it. */
   readonly isPeer: boolean;
+  /** What its servers are started by: those of ours have a session of their own anyway. */
+  readonly launcher?: string;
 }
 
 /** The package that is measured beside ours, where the script that starts this has installed it. */
@@ -33,8 +35,9 @@ export async function makeFunctions(
   return [
     { ...ours, name: "mayfly, streaming", handler: "index.handler", streams: true },
     { ...ours, name: "mayfly, buffered", handler: "index.buffered", streams: false },
-    { ...theirs, name: "aws, bundled by esbuild", folder: bundled, entry: "index.js" },
-    { ...theirs, name: "aws, as installed", folder: installed, entry: "index.js" },
+    // Linux shares a busy machine out between sessions first: all servers must have one, or none.
+    { ...theirs, name: "aws, bundled by esbuild", folder: bundled, entry: "index.js", launcher: "setsid" },
+    { ...theirs, name: "aws, as installed", folder: installed, entry: "index.js", launcher: "setsid" },
   ];
 }
 

@@ -52,8 +52,9 @@ function timesTable(series: readonly Series[]): string {
       median(answers).toFixed(0),
       quantile(answers, 0.95).toFixed(0),
       median(calls.map(({ billedMs }) => billedMs)).toFixed(0),
+      (calls.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / calls.length).toFixed(0),
       (median(answers) / median(own)).toFixed(2),
     ];
   });
-  return table(["server", "function", "p50 ms", "p95 ms", "billed p50 ms", "times ours"], rows);
+  return table(["server", "function", "p50 ms", "p95 ms", "billed p50 ms", "CPU ms", "times ours"], rows);
 }
