@@ -13,7 +13,7 @@ interface Series {
 }
 
 const WARM_UP_ROUNDS = 2;
-const MEASURED = ["server-everything", "server-filesystem"];
+const MEASURED = new Set(["server-everything", "server-filesystem"]);
 
 export async function measureTimes(
   functions: readonly DeployedFunction[],
@@ -22,7 +22,7 @@ export async function measureTimes(
 ): Promise<string> {
   const series: Series[] = [];
   try {
-    for (const server of servers.filter(({ name }) => MEASURED.includes(name))) {
+    for (const server of servers.filter(({ name }) => MEASURED.has(name))) {
       for (const target of functions) {
         series.push({ target, server, environment: await environmentFor(target, server), calls: [] });
       }
