@@ -19,7 +19,10 @@ import { namesOf } from "./exchange/names.ts";
 import type { Client, Input, Order, Outcome, Reply, Replies } from "./exchange/order.ts";
 import type { Incoming } from "./request/classify.ts";
 import { LEGACY_VERSIONS } from "./revisions.ts";
+import type { OwnProcess } from "./processes.ts";
 import type { Server, ServersChange } from "./servers.ts";
+import { recordedProcess } from "./snapshot/recorded-process.ts";
+import { isPrivate, isRecorded, mayBeRecorded, orderForRecord } from "./snapshot/replay.ts";
 
 /** Where a request comes from, and what ends it. */
 export interface Caller {
@@ -77,6 +80,8 @@ async function runRequests(
   checkKnownParameters(asking, host);
   const { input, waiting } = inputFor(asking, host);
   const order = orderFor(requests, client, input, server, caller, host);
+  const recorded = waiting ? undefined : fromRecord(order);
+  if (recorded) return start(recorded.order, exchange, caller, host, session, recorded.process);
   if (!waiting) return start(order, exchange, caller, host, session);
   const lifetime = lifetimeFor(order, caller, host);
   const replies = resume(waiting.resumed, order, lifetime);
@@ -205,17 +210,39 @@ type Work = (
   options: ConversationOptions,
 ) => Replies;
 
-async function start(order: Order, work: Work, caller: Source, host: Host, session?: string): Promise<Run> {
+/** What the server has answered before takes the place of its process. */
+function fromRecord(order: Order): Recorded | undefined {
+  const snapshot = order.server.snapshot?.current();
+  if (!snapshot || !mayBeRecorded(order) || !isRecorded(order, snapshot)) return undefined;
+  const hidden = isPrivate(order.server);
+  return { order: orderForRecord(order), process: () => recordedProcess(snapshot, hidden) };
+}
+
+interface Recorded {
+  readonly order: Order;
+  readonly process: () => OwnProcess;
+}
+
+async function start(
+  order: Order,
+  work: Work,
+  caller: Source,
+  host: Host,
+  session?: string,
+  recorded?: Recorded["process"],
+): Promise<Run> {
   const lifetime = lifetimeFor(order, caller, host, session);
   const startNext = async (isSuccessor: boolean) => {
+    if (recorded) return recorded();
     const process = await host.processes.start(order.server, lifetime.signal, caller.principal, isSuccessor);
     caller.context.waitUntil?.(process.gone);
     return process;
   };
   try {
     const processes = { first: await startNext(false), more: () => startNext(true) };
-    const replies = work(order, processes, lifetime, conversationOptions(order, host));
-    return { replies: logged(replies, order, lifetime, host), lifetime };
+    const options = conversationOptions(order, host, recorded !== undefined);
+    const replies = work(order, processes, lifetime, options);
+    return { replies: logged(replies, order, lifetime, host, recorded !== undefined), lifetime };
   } catch (error) {
     lifetime.dispose();
     throw error;
@@ -240,12 +267,17 @@ function lifetimeFor(
   });
 }
 
-function conversationOptions({ server, requests }: Order, { logger, watch }: Host): ConversationOptions {
+function conversationOptions(
+  { server, requests }: Order,
+  { logger, watch }: Host,
+  isRecorded: boolean,
+): ConversationOptions {
   // A subscription has no end of its own.
   const isEndless = requests[0]?.value.method === LISTEN;
   return {
     logger,
-    onMessage: (direction, text) => watch(server, direction, text),
+    // Of a record, nothing goes to a server and nothing comes from it.
+    onMessage: (direction, text) => isRecorded || watch(server, direction, text),
     maxOutputBytes: isEndless ? undefined : server.maxOutputBytes,
   };
 }
@@ -255,6 +287,7 @@ async function* logged(
   { server, requests }: Order,
   lifetime: Lifetime,
   { logger }: Host,
+  isRecorded = false,
 ): Replies {
   const startedAt = performance.now();
   const outcomes = new Set<Outcome>();
@@ -272,7 +305,8 @@ async function* logged(
     const outcome = [...outcomes].join(", ") || "client_gone";
     const durationMs = Math.round(performance.now() - startedAt);
     lifetime.dispose();
-    logger.info({ server: server.name, ...namesOf(requests), durationMs, outcome }, "request");
+    const source = isRecorded ? { snapshot: true } : {};
+    logger.info({ server: server.name, ...namesOf(requests), ...source, durationMs, outcome }, "request");
   }
 }
 

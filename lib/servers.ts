@@ -1,4 +1,4 @@
-import { resolve as absolute } from "node:path";
+import { join, resolve as absolute } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
@@ -9,6 +9,7 @@ import type {
   InputMode,
   McpConfig,
   ServerConfig,
+  SnapshotSetting,
   Transport,
 } from "./configuration/options.ts";
 import { inheritedEnvironment } from "./environment.ts";
@@ -24,6 +25,10 @@ import { commandOf, sandboxOf } from "./sandbox/sandbox.ts";
 import { createToolMemory } from "./exchange/tool-memory.ts";
 import type { ToolMemory } from "./exchange/tool-memory.ts";
 import { mask } from "./secrets.ts";
+import { keyOf } from "./snapshot/key.ts";
+import type { Keyed, SnapshotKey } from "./snapshot/key.ts";
+import { createSnapshotMemory, readBuilt } from "./snapshot/memory.ts";
+import type { SnapshotMemory } from "./snapshot/memory.ts";
 import { createToolFilter } from "./tool-filter.ts";
 import type { VisibleTools } from "./tool-filter.ts";
 
@@ -64,6 +69,11 @@ export interface Server {
   readonly allowEnv: readonly string[];
   /** Variables that come from the request alone: absent there, they are absent in the process. */
   readonly envFrom: readonly CallerVariable[];
+  /** What it answers without being asked to do anything; undefined where no record may answer. */
+  readonly snapshot: SnapshotMemory | undefined;
+  /** What a record of it is made for. Reads files when it is first called. */
+  readonly snapshotKey: () => SnapshotKey;
+  readonly snapshotSetting: SnapshotSetting;
   /** Values that must not be seen in a log, although the server may print them. */
   readonly secrets: readonly string[];
 }
@@ -209,7 +219,10 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
   const inherited = without(envFrom, inheritedEnvironment(own, options.passEnv ?? []));
   const passed = inheritedEnvironment(own, []);
   const sandbox = sandboxOf(name, config, options, own);
-  return {
+  const given = Object.keys(inherited).filter((key) => !(key in passed));
+  const environment = [...Object.keys(config.env ?? {}), ...given];
+  const snapshotKey = once(() => keyOf({ name, config, base, environment }));
+  const server: Server = {
     name,
     parameters: {
       ...commandOf(name, config, base),
@@ -238,11 +251,42 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
     digest: sha256(JSON.stringify([name, config.command, config.args, config.env, config.cwd])),
     secrets: [
       ...Object.values(config.env ?? {}),
-      ...Object.keys(inherited).flatMap((key) => (key in passed ? [] : [inherited[key] ?? ""])),
+      ...given.map((key) => inherited[key] ?? ""),
       ...(options.authKeys ?? []),
       ...(options.stateSecrets ?? []),
     ],
+    snapshot: snapshotOf({ name, config, base }, options, snapshotKey),
+    snapshotKey,
+    snapshotSetting: config.snapshot ?? "auto",
   };
+  learnFrom(server);
+  return server;
+}
+
+/** In which folder of the base directory, unless another one is given. */
+const SNAPSHOTS = "servers";
+
+/** Read when the server is first asked for: a function pays only for the one that it runs. */
+function snapshotOf(
+  { name, config, base }: Omit<Keyed, "environment">,
+  { snapshot = true, logger }: Pick<HandlerOptions, "snapshot" | "logger">,
+  key: () => SnapshotKey,
+): SnapshotMemory | undefined {
+  if (snapshot === false || config.snapshot === "never") return undefined;
+  const folder = absolute(base, typeof snapshot === "string" ? snapshot : SNAPSHOTS);
+  return createSnapshotMemory(readBuilt(join(folder, name, "snapshot.json"), key, name, logger));
+}
+
+/** What the record tells needs not be found out: neither the era, nor the headers that repeat a tool's arguments. */
+function learnFrom({ eras, tools, snapshot }: Server): void {
+  const recorded = snapshot?.current();
+  if (!recorded) return;
+  eras.learn(recorded.eras);
+  for (const answers of [...Object.values(recorded.legacy), recorded.modern]) {
+    for (const { answer } of answers?.lists["tools/list"] ?? []) {
+      tools.learn((JSON.parse(answer) as { readonly result?: unknown }).result);
+    }
+  }
 }
 
 /** A caller who brings no credential must not run with the operator's. */

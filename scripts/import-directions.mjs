@@ -15,6 +15,7 @@ const LAYERS = [
   ["lib/create-handler.ts"],
   ["lib/handler.ts"],
   ["lib/sessions/*"],
+  ["lib/snapshot/record-server.ts"],
   ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],
   [
     "lib/auth.ts",
@@ -38,7 +39,7 @@ const LAYERS = [
     "lib/watching.ts",
   ],
   ["lib/exchange/listening.ts"],
-  ["lib/exchange/exchange.ts"],
+  ["lib/exchange/exchange.ts", "lib/snapshot/recorder.ts", "lib/snapshot/replay.ts"],
   [
     "lib/exchange/cells.ts",
     "lib/exchange/endings.ts",
@@ -59,6 +60,7 @@ const LAYERS = [
     "lib/input/rerun.ts",
   ],
   [
+    "lib/snapshot/recorded-process.ts",
     "lib/processes.ts",
     "lib/reasons.ts",
     "lib/sandbox/experiments.ts",
@@ -72,6 +74,7 @@ const LAYERS = [
     "lib/processes/*",
     "lib/exchange/initialize.ts",
     "lib/exchange/tool-memory.ts",
+    "lib/snapshot/memory.ts",
     "lib/input/questions.ts",
     "lib/tool-filter.ts",
   ],
@@ -98,6 +101,8 @@ const LAYERS = [
     "lib/sandbox/permissions.ts",
     "lib/sandbox/placeholders.ts",
     "lib/sandbox/sandbox.ts",
+    "lib/snapshot/format.ts",
+    "lib/snapshot/key.ts",
     "lib/tail.ts",
   ],
   [

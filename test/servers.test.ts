@@ -111,7 +111,8 @@ describe("when the configuration changes", () => {
 
 describe("a server", () => {
   test("has the defaults", () => {
-    const { eras, tools, filter, digest, ...rest } = serverOf({ mcpServers: { a: { command: "x" } } });
+    const server = serverOf({ mcpServers: { a: { command: "x" } } });
+    const { eras, tools, filter, digest, snapshot, snapshotKey, ...rest } = server;
     assert.deepEqual(rest, {
       name: "a",
       parameters: { command: "x", args: [], env: {}, cwd: BASE },
@@ -131,7 +132,9 @@ describe("a server", () => {
       allowEnv: [],
       envFrom: [],
       secrets: [],
+      snapshotSetting: "auto",
     });
+    assert.deepEqual([snapshot?.current(), snapshotKey().environment], [undefined, []]);
     assert.deepEqual([eras.known(), tools.find("any"), filter.allows("any")], [{}, undefined, true]);
     assert.match(digest, /^[\w-]{43}$/);
   });

@@ -1,7 +1,9 @@
 import { ConfigurationError } from "../configuration/error.ts";
 import { findConfig, findConfigFile, readConfig } from "../configuration/find.ts";
+import type { ServerConfig } from "../configuration/options.ts";
 import type { ConfigFile, FoundConfig } from "../configuration/find.ts";
 import type { Variables } from "../configuration/expand.ts";
+import { asWritten, withWritten } from "../configuration/written.ts";
 import { over } from "./settings.ts";
 import type { Asked } from "./settings.ts";
 
@@ -63,6 +65,9 @@ function throughShell(line: string): { command: string; args: string[] } {
 }
 
 function withSettings(config: FoundConfig, { forServers }: Asked): FoundConfig {
-  const servers = Object.entries(config.mcpServers).map(([name, server]) => [name, over(server, forServers)]);
+  const servers = Object.entries(config.mcpServers).map(([name, server]) => [
+    name,
+    withWritten(over(server, forServers) as ServerConfig, over(asWritten(server), forServers)),
+  ]);
   return { ...config, mcpServers: Object.fromEntries(servers) as FoundConfig["mcpServers"] };
 }

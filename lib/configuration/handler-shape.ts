@@ -76,6 +76,7 @@ const OPTIONS = {
   sessionResumeMs: milliseconds,
   eventStore: withFunctions<EventStore>("store", "replay", "forget"),
   heartbeatMs: positiveMs,
+  snapshot: z.optional(z.union([z.boolean(), z.string()], "expected true, false or a folder")),
   allowEnv: settables,
   sessionToken: truth,
   logger: withFunctions<Logger>("debug", "info", "warn", "error"),

@@ -9,6 +9,7 @@ import { parseJsonc } from "./jsonc.ts";
 import type { McpConfig, ServerConfig, ServerPermissions, ToolFilter } from "./options.ts";
 import { NOT_IN_FILE, NOT_YET, SERVERS, SERVER_IN_FILE, isEnabled } from "./server-shape.ts";
 import { check, shape } from "./shape.ts";
+import { withWritten } from "./written.ts";
 
 export { SERVER_NAME } from "./server-shape.ts";
 
@@ -29,6 +30,7 @@ const OF_A_SERVER = [
   "limits",
   "permissions",
   "wrapper",
+  "snapshot",
 ];
 
 const MISPLACED = Object.fromEntries(
@@ -101,7 +103,7 @@ function parseServer(name: string, entry: unknown, file: string, variables: Vari
   const expanded = (text: string, inner: string): string =>
     expand(text, variables, `${file}: ${member}.${inner}`);
   const { command, args, env, cwd, tools, limits, permissions, wrapper } = server;
-  return {
+  const read: ServerConfig = {
     command: expanded(command, "command"),
     args: (args ?? []).map((arg, index) => expanded(arg, `args[${index}]`)),
     env: mapValues(env ?? {}, (text, key) => expanded(text, `env.${key}`)),
@@ -114,6 +116,7 @@ function parseServer(name: string, entry: unknown, file: string, variables: Vari
     ...(wrapper && { wrapper: wrapper.map((text, index) => expanded(text, `wrapper[${index}]`)) }),
     ...settingsOf(server),
   };
+  return withWritten(read, server);
 }
 
 function mapPermissions(
@@ -165,6 +168,7 @@ const SETTINGS = [
   "keepDaemons",
   "allowEnv",
   "envFrom",
+  "snapshot",
 ] as const satisfies readonly (keyof Settings)[];
 
 function settingsOf(server: { readonly [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {

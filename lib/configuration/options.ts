@@ -66,6 +66,11 @@ export interface ServerConfig {
    * to this server. @default none
    */
   readonly wrapper?: readonly string[];
+  /**
+   * Whether lists and the like are answered from the server's snapshot: unless the request brings variables; even then,
+   * since they change nothing about what the server lists; or never. @default "auto"
+   */
+  readonly snapshot?: SnapshotSetting;
 }
 
 /**
@@ -130,6 +135,10 @@ export type InputMode = (typeof INPUT_MODES)[number];
 export const PARAM_HEADERS = ["auto", "always", "off"] as const;
 
 export type ParamHeaders = (typeof PARAM_HEADERS)[number];
+
+export const SNAPSHOT_SETTINGS = ["auto", "always", "never"] as const;
+
+export type SnapshotSetting = (typeof SNAPSHOT_SETTINGS)[number];
 
 /** Servers by name, and which of them answers on the bare path. */
 export interface McpConfig {
@@ -318,6 +327,11 @@ export interface HandlerOptions extends McpConfig {
   readonly eventStore?: EventStore;
   /** Milliseconds between comments on the event streams of HTTP+SSE. @default 30000 */
   readonly heartbeatMs?: number;
+  /**
+   * Whether initialize, `server/discover` and lists are answered from snapshots, without a process, and the folder that
+   * has a server's in `NAME/snapshot.json`, relative to `baseDirectory`. @default true: in `servers`
+   */
+  readonly snapshot?: boolean | string;
   /** Variables that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default none */
   readonly allowEnv?: readonly string[];
   /** Whether the reply to initialize carries a session token. @default true */

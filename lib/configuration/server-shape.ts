@@ -6,7 +6,7 @@ import { isObject } from "../jsonrpc.ts";
 import { flawOfAllowed } from "../request-variables.ts";
 import { flawOfPlaceholders } from "../sandbox/placeholders.ts";
 import { choice, count, milliseconds, positiveMs, text, texts, truth } from "./members.ts";
-import { INPUT_MODES } from "./options.ts";
+import { INPUT_MODES, SNAPSHOT_SETTINGS } from "./options.ts";
 import type { ServerConfig, ServerLimits, ServerPermissions, ToolFilter } from "./options.ts";
 import { shape } from "./shape.ts";
 import type { Members } from "./shape.ts";
@@ -105,6 +105,7 @@ export const SERVER_MEMBERS = {
   limits: z.optional(LIMITS),
   permissions: z.optional(PERMISSIONS),
   wrapper: z.optional(WRAPPER),
+  snapshot: z.optional(choice(SNAPSHOT_SETTINGS)),
 } satisfies Members<ServerConfig>;
 
 /** Members of a server alone, which somebody may write where they have no effect. */

@@ -20,6 +20,8 @@ export interface Opened {
   readonly era: Era;
   /** The raw InitializeResult of a legacy server whose handshake was replayed. */
   readonly initialized?: string;
+  /** The whole answer that it stands in, under an id of our own. */
+  readonly handshakeAnswer?: string;
   /** The raw DiscoverResult of a modern server that had to be asked. */
   readonly discovered?: string;
 }
@@ -203,5 +205,6 @@ async function initialize(conversation: Conversation, { handshake }: Stage): Pro
 }
 
 function opened(conversation: Conversation, { text }: Answer): Opened {
-  return { conversation, era: "legacy", initialized: memberText(text, "result") ?? "{}" };
+  const initialized = memberText(text, "result") ?? "{}";
+  return { conversation, era: "legacy", initialized, handshakeAnswer: text };
 }

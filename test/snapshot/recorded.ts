@@ -1,0 +1,82 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+import { createHandler } from "../../lib/index.ts";
+import type { Handler, HandlerOptions, ServerConfig } from "../../lib/index.ts";
+import { snapshotText } from "../../lib/snapshot/format.ts";
+import { recordServer } from "../../lib/snapshot/record-server.ts";
+import { within } from "../support/deadline.ts";
+import { temporaryFolder } from "../support/files.ts";
+import { testToken } from "../support/fixture.ts";
+import { waitUntilGone } from "../support/processes.ts";
+
+/** What `mayfly build` leaves of one server: `only`. */
+export interface Built {
+  readonly baseDirectory: string;
+  /** Where its snapshot is. */
+  readonly file: string;
+  readonly options: HandlerOptions;
+  readonly token: string;
+}
+
+/** Records a server, and writes its snapshot where handlers look for it. */
+export async function build(
+  t: TestContext,
+  configFor: (token: string) => ServerConfig,
+  more: Partial<HandlerOptions> = {},
+): Promise<Built> {
+  const [baseDirectory, token] = [await temporaryFolder(t), testToken()];
+  const mcpServers = { only: configFor(token) };
+  const options = { mcpServers, baseDirectory, allowAnonymous: true, ...more };
+  const { snapshot } = await within(recordServer("only", options), 60_000, "the recording");
+  await waitUntilGone(token, { label: "recording leaves no process" });
+  const folder = join(baseDirectory, "servers", "only");
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "snapshot.json"), snapshotText(snapshot));
+  return { baseDirectory, file: join(folder, "snapshot.json"), options, token };
+}
+
+/** A handler, and what it has started. */
+export interface Counted {
+  readonly handler: Handler;
+  readonly post: (init: RequestInit, path?: string) => Promise<Response>;
+  /** Processes since the last look. */
+  readonly started: () => number;
+}
+
+/** The handler is closed after the test, and leaves no process. */
+export function counted(
+  t: TestContext,
+  { options, token }: Built,
+  more: Partial<HandlerOptions> = {},
+): Counted {
+  const handler = createHandler({ ...options, ...more });
+  let processes = 0;
+  t.after(async () => {
+    await handler.close();
+    await waitUntilGone(token);
+  });
+  return {
+    handler,
+    post: (init, path = "/mcp") => {
+      const request = new Request(new URL(path, "http://localhost"), init);
+      // The handler hands every process that it starts to waitUntil.
+      const answer = handler.fetch(request, { waitUntil: () => (processes += 1) });
+      return within(answer, 20_000, "an answer");
+    },
+    started: () => {
+      const seen = processes;
+      processes = 0;
+      return seen;
+    },
+  };
+}
+
+/** All that a client sees of an answer, but for the session that it begins. */
+export async function seen(response: Response): Promise<string> {
+  const headers = [...response.headers].map(([name, value]) =>
+    name === "mcp-session-id" ? name : `${name}: ${value}`,
+  );
+  return [response.status, ...headers, "", await response.text()].join("\n");
+}

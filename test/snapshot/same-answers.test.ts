@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import type { ServerConfig } from "../../lib/index.ts";
+import { LEGACY_VERSIONS } from "../../lib/revisions.ts";
+import { FIXTURES } from "../contract.ts";
+import { CHILDREN, configOf } from "../matrix/children.ts";
+import { modern } from "../support/modern.ts";
+import { initialize, post, request } from "../support/rpc.ts";
+import { build, counted, seen } from "./recorded.ts";
+import type { Counted } from "./recorded.ts";
+
+const LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
+
+type Question = readonly [title: string, init: RequestInit];
+
+/** What clients ask before they call anything, under ids of all kinds. */
+function questionsOf(versions: readonly string[]): Question[] {
+  const legacy = versions.flatMap((version): Question[] => [
+    [`initialize of ${version}`, post(initialize({ protocolVersion: version }))],
+    ...LISTS.map((method): Question => {
+      return [`${method} of ${version}`, post(request(method, {}, "a"), { "mcp-protocol-version": version })];
+    }),
+  ]);
+  const bare = LISTS.map((method): Question => [`${method} of nobody`, post(request(method))]);
+  const modernOnes = ["server/discover", ...LISTS].map((method): Question => {
+    return [`modern ${method}`, modern(method, {}, { id: 0 })];
+  });
+  return [...legacy, ...bare, ...modernOnes];
+}
+
+const ONLY_JSON = { "content-type": "application/json", accept: "application/json" };
+const FORMS: readonly Question[] = [
+  ["a batch of one", post([request("tools/list")])],
+  ["without streams", { ...post(request("tools/list")), headers: ONLY_JSON }],
+  ["a progress token", post(request("tools/list", { _meta: { progressToken: 7 } }))],
+  ["an id beyond doubles", post('{"jsonrpc":"2.0","method":"tools/list","id":9007199254740991}')],
+];
+const ALL = [...questionsOf(LEGACY_VERSIONS), ...FORMS];
+/** Each costs a process of a server that takes its time. */
+const FEW = questionsOf([]);
+
+/** All are asked at once, and a process that takes its time must not become an event stream. */
+const BUSY = {
+  snapshot: false,
+  maxProcesses: 4,
+  maxQueued: 100,
+  queueTimeoutMs: 60_000,
+  streamAfterMs: 60_000,
+};
+
+type Configured = (token: string) => ServerConfig;
+
+function program(path: string, ...args: string[]): Configured {
+  return (token) => ({ command: process.execPath, args: [path, ...args, `--token=${token}`] });
+}
+
+/** How to start a real server of the registry. */
+function real(name: string, ...args: string[]): Configured {
+  const path = `../../node_modules/@modelcontextprotocol/${name}/dist/index.js`;
+  return program(fileURLToPath(new URL(path, import.meta.url)), ...args);
+}
+
+describe("an answer from a snapshot is that of a process, byte for byte", () => {
+  const fixtures = ["declares-everything", "dual", "lists-odd-tool", "lists-tools", "modern-only"];
+  type Row = readonly [name: string, config: Configured, questions: readonly Question[]];
+  const rows: readonly Row[] = [
+    ...CHILDREN.map((child): Row => [
+      `the server ${child.name} of the matrix`,
+      (token) => configOf(child, token),
+      ALL,
+    ]),
+    ...fixtures.map((name): Row => [`the fixture ${name}`, program(join(FIXTURES, `${name}.mjs`)), ALL]),
+    ["server-everything", real("server-everything", "stdio"), FEW],
+    ["server-filesystem", real("server-filesystem", FIXTURES), FEW],
+    ["server-memory", real("server-memory"), FEW],
+  ];
+  for (const [name, config, questions] of rows) {
+    test(name, async (t) => {
+      const built = await build(t, config);
+      const [recorded, plain] = [counted(t, built), counted(t, built, BUSY)];
+      // A process that is asked for its era answers a first time what it then need not be asked for.
+      for (const init of [post(initialize()), modern("server/discover")]) await plain.post(init);
+      await Promise.all(
+        questions.map(async ([title, init]) => {
+          const expected = await seen(await plain.post(init));
+          assert.equal(await seen(await recorded.post(init)), expected, title);
+        }),
+      );
+      assert.equal(recorded.started(), 0, "a snapshot starts nothing");
+      assert.ok(plain.started() >= questions.length);
+    });
+  }
+});
+
+test("a batch has all its answers, in whatever order", async (t) => {
+  const built = await build(t, program(join(FIXTURES, "echo.mjs")));
+  const init = post([request("tools/list", {}, 1), request("prompts/list", {}, 2), request("ping", {}, 3)]);
+  const answersOf = async ({ post }: Counted): Promise<unknown[]> => {
+    const answers = (await (await post(init)).json()) as { readonly id: number }[];
+    return answers.toSorted((one, two) => one.id - two.id);
+  };
+  const recorded = counted(t, built);
+  assert.deepEqual(await answersOf(recorded), await answersOf(counted(t, built, { snapshot: false })));
+  assert.equal(recorded.started(), 0);
+});
+
+test("clients that share a filter are shown the same tools", async (t) => {
+  const config = program(join(FIXTURES, "lists-tools.mjs"));
+  const built = await build(t, (token) => ({ ...config(token), tools: { deny: ["delete_*"] } }));
+  const [recorded, plain] = [counted(t, built), counted(t, built, { snapshot: false })];
+  for (const init of [post(request("tools/list")), modern("tools/list")]) {
+    const expected = await seen(await plain.post(init));
+    assert.equal(await seen(await recorded.post(init)), expected);
+    assert.doesNotMatch(expected, /delete_/);
+  }
+  assert.equal(recorded.started(), 0);
+});
