@@ -30,9 +30,11 @@ export async function recordServer(
   const host = createHost({ ...options, snapshot: false });
   const found = host.servers.find(name);
   const server = command ? { ...found, parameters: { ...found.parameters, ...command } } : found;
+  // Before anything runs: what is changed meanwhile is not what was recorded.
+  const key = server.snapshotKey();
   try {
     const { answers, startMs } = await recordAnswers(stageFor(server, host));
-    return { snapshot: { key: server.snapshotKey(), ...answers }, startMs };
+    return { snapshot: { key, ...answers }, startMs };
   } finally {
     await host.processes.close();
   }

@@ -60,6 +60,13 @@ export const CLIENTS: readonly ClientKind[] = [
   },
 ];
 
+/** One that does not look for 2026-07-28. */
+export const LEGACY_SECOND: ClientKind = {
+  title: "the v2 client in its legacy mode",
+  protocolVersion: "2025-11-25",
+  connect: (url, user) => connectSecond(url, user, { mode: "legacy" }),
+};
+
 async function connectFirst(url: URL, user: User): Promise<Connected> {
   const client = new FirstClient(IDENTITY, { capabilities: CAPABILITIES });
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) => accepted(await user(params.message)));

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { createHandler } from "../../lib/index.ts";
 import type { Handler, HandlerOptions, ServerConfig } from "../../lib/index.ts";
@@ -20,10 +21,23 @@ export interface Built {
   readonly token: string;
 }
 
+/** A server, whose processes carry the token. */
+export type Configured = (token: string) => ServerConfig;
+
+export function program(path: string, ...args: string[]): Configured {
+  return (token) => ({ command: process.execPath, args: [path, ...args, `--token=${token}`] });
+}
+
+/** A real server, as it is installed here. */
+export function real(name: string, ...args: string[]): Configured {
+  const path = `../../node_modules/@modelcontextprotocol/${name}/dist/index.js`;
+  return program(fileURLToPath(new URL(path, import.meta.url)), ...args);
+}
+
 /** Records a server, and writes its snapshot where handlers look for it. */
 export async function build(
   t: TestContext,
-  configFor: (token: string) => ServerConfig,
+  configFor: Configured,
   more: Partial<HandlerOptions> = {},
 ): Promise<Built> {
   const [baseDirectory, token] = [await temporaryFolder(t), testToken()];
