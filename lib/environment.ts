@@ -30,6 +30,8 @@ export const OWN = [
     "SESSION_IDLE",
     "SESSION_RESUME",
     "SPARES",
+    "SNAPSHOT",
+    "SNAPSHOT_TTL",
     "LOG_LEVEL",
     "PORT",
     "HOST",

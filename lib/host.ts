@@ -35,6 +35,8 @@ import type { Router } from "./routes.ts";
 import { createServers } from "./servers.ts";
 import type { Servers } from "./servers.ts";
 import type { Exchange } from "./exchange/turns.ts";
+import { createRefreshing } from "./snapshot/refreshing.ts";
+import type { Refreshing } from "./snapshot/refreshing.ts";
 import { createWatch } from "./watching.ts";
 import type { Watch } from "./watching.ts";
 
@@ -46,6 +48,8 @@ export interface Host {
   readonly cors: Cors;
   readonly servers: Servers;
   readonly processes: Processes;
+  /** Keeps snapshots new. */
+  readonly refreshing: Refreshing;
   readonly cancellations: Cancellations;
   readonly limits: ChildLimits & BodyLimits;
   readonly bodyMemory: BodyMemory;
@@ -99,6 +103,7 @@ export function createHost(given: HandlerOptions): Host {
   } = options;
   const { transports = ["mcp"], sessions = "none", sharedSession = true } = options;
   const { sessionIdleMs = 300_000, sessionResumeMs = 30_000, heartbeatMs = 30_000 } = options;
+  const { snapshotTtlMs = 0 } = options;
   const paths = completePaths(options.paths);
   // A longer one would never find room.
   const maxMessageBytes = Math.min(options.maxMessageBytes ?? 64 * MIB, maxBufferedBytes);
@@ -110,6 +115,9 @@ export function createHost(given: HandlerOptions): Host {
   const places = createPlaces(maxProcesses, isShared);
   const held = createHeldProcesses<Exchange>(places);
   drain.signal.addEventListener("abort", () => held.endAll());
+  const room = { maxProcesses, maxQueued, queueTimeoutMs, isShared };
+  const processes = createProcesses({ ...limits, ...room, guard, logger });
+  const watch = createWatch(options, logger);
   return {
     rules: {
       authKeys,
@@ -121,15 +129,8 @@ export function createHost(given: HandlerOptions): Host {
     cors: createCors(options, logger),
     servers: createServers({ ...options, paths }, process.env),
     cancellations: createCancellations(),
-    processes: createProcesses({
-      ...limits,
-      maxProcesses,
-      maxQueued,
-      queueTimeoutMs,
-      isShared,
-      guard,
-      logger,
-    }),
+    processes,
+    refreshing: createRefreshing({ ttlMs: snapshotTtlMs, processes, watch, logger, signal: drain.signal }),
     limits,
     bodyMemory: createBodyMemory(defaultBodyMemory(maxBodyBytes), isShared),
     form: { streamAfterMs, keepAliveMs },
@@ -153,7 +154,7 @@ export function createHost(given: HandlerOptions): Host {
     held,
     relays: createRelays(),
     logger,
-    watch: createWatch(options, logger),
+    watch,
     shutdown: sharedController(),
     drain,
   };

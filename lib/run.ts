@@ -80,8 +80,7 @@ async function runRequests(
   checkKnownParameters(asking, host);
   const { input, waiting } = inputFor(asking, host);
   const order = orderFor(requests, client, input, server, caller, host);
-  const recorded = waiting ? undefined : fromRecord(order);
-  if (recorded) return start(recorded.order, exchange, caller, host, session, recorded.process);
+  if (!waiting && mayBeRecorded(order)) return runRecordable(order, session, caller, host);
   if (!waiting) return start(order, exchange, caller, host, session);
   const lifetime = lifetimeFor(order, caller, host);
   const replies = resume(waiting.resumed, order, lifetime);
@@ -211,16 +210,20 @@ type Work = (
 ) => Replies;
 
 /** What the server has answered before takes the place of its process. */
-function fromRecord(order: Order): Recorded | undefined {
+async function runRecordable(
+  order: Order,
+  session: string | undefined,
+  caller: Source,
+  host: Host,
+): Promise<Run> {
   const snapshot = order.server.snapshot?.current();
-  if (!snapshot || !mayBeRecorded(order) || !isRecorded(order, snapshot)) return undefined;
   const hidden = isPrivate(order.server);
-  return { order: orderForRecord(order), process: () => recordedProcess(snapshot, hidden) };
-}
-
-interface Recorded {
-  readonly order: Order;
-  readonly process: () => OwnProcess;
+  const run = await (snapshot && isRecorded(order, snapshot)
+    ? start(orderForRecord(order), exchange, caller, host, session, () => recordedProcess(snapshot, hidden))
+    : start(order, exchange, caller, host, session));
+  // Last: the request has its place, if it needs one.
+  host.refreshing.note(order.server);
+  return run;
 }
 
 async function start(
@@ -229,7 +232,7 @@ async function start(
   caller: Source,
   host: Host,
   session?: string,
-  recorded?: Recorded["process"],
+  recorded?: () => OwnProcess,
 ): Promise<Run> {
   const lifetime = lifetimeFor(order, caller, host, session);
   const startNext = async (isSuccessor: boolean) => {

@@ -278,7 +278,7 @@ function snapshotOf(
 }
 
 /** What the record tells needs not be found out: neither the era, nor the headers that repeat a tool's arguments. */
-function learnFrom({ eras, tools, snapshot }: Server): void {
+export function learnFrom({ eras, tools, snapshot }: Server): void {
   const recorded = snapshot?.current();
   if (!recorded) return;
   eras.learn(recorded.eras);

@@ -16,7 +16,14 @@ const LAYERS = [
   ["lib/handler.ts"],
   ["lib/sessions/*"],
   ["lib/snapshot/record-server.ts"],
-  ["lib/health.ts", "lib/host.ts", "lib/input/policy.ts", "lib/run.ts", "lib/server-list.ts"],
+  [
+    "lib/health.ts",
+    "lib/host.ts",
+    "lib/input/policy.ts",
+    "lib/run.ts",
+    "lib/server-list.ts",
+    "lib/snapshot/refreshing.ts",
+  ],
   [
     "lib/auth.ts",
     "lib/authenticate.ts",

@@ -58,6 +58,8 @@ const NEVER = [
   "SESSION_IDLE",
   "SESSION_RESUME",
   "SPARES",
+  "SNAPSHOT",
+  "SNAPSHOT_TTL",
   "LOG_LEVEL",
   "PORT",
   "HOST",

@@ -22,6 +22,8 @@ export function functionOptions(variables: Variables): HandlerOptions {
     passEnv: names(variables["PASS_ENV"]),
     allowEnv: names(variables["ALLOW_ENV"]),
     ...inputOptions(variables["INPUT_MODE"], variables["STATE_SECRET"], "INPUT_MODE"),
+    // What is recorded in the background would be frozen with the function: SNAPSHOT_TTL means nothing here.
+    ...(variables["SNAPSHOT"] && { snapshot: truth(variables["SNAPSHOT"], "SNAPSHOT") }),
     ...(allowedHosts.length > 0 && { allowedHosts }),
     ...(maxProcesses && { maxProcesses: wholeNumber(maxProcesses, "MAX_PROCESSES") }),
     ...(maxQueued && { maxQueued: wholeNumber(maxQueued, "MAX_QUEUED", 0) }),

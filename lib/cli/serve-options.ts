@@ -318,6 +318,22 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     read: passphrase,
   },
   {
+    flags: "--no-snapshot",
+    variable: "SNAPSHOT",
+    otherwise: "off",
+    places: ["snapshot"],
+    meaning: "lists come from a process too; as a variable, false",
+    read: (text, name) => ({ snapshot: truth(text, name) }),
+  },
+  {
+    flags: "--snapshot-ttl <ms>",
+    variable: "SNAPSHOT_TTL",
+    otherwise: "0",
+    places: ["snapshotTtlMs"],
+    meaning: "a snapshot is recorded anew after that; 0 is never",
+    read: (text, name) => ({ snapshotTtlMs: wholeNumber(text, name, 0) }),
+  },
+  {
     flags: "--start-timeout <ms>",
     otherwise: "30000",
     meaning: "for the handshake",
@@ -489,5 +505,7 @@ export function commanderOption({
   ];
   const option = new Option(flags, notes.length === 0 ? meaning : `${meaning} (${notes.join("; ")})`);
   if (repeats) option.argParser<readonly string[] | undefined>((text, before) => [...(before ?? []), text]);
+  // Of what begins with --no, commander makes true where nobody has written it.
+  if (option.negate) option.default(null);
   return option.hideHelp(hidden ?? false);
 }

@@ -5,7 +5,7 @@ import { SERVE_OPTIONS, commanderOption, nameOf } from "./serve-options.ts";
 import type { ServeOption, Settings } from "./serve-options.ts";
 
 /** Option values as commander gives them. */
-export type Flags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+export type Flags = Readonly<Record<string, string | boolean | readonly string[] | null | undefined>>;
 
 /** All that the options and the environment ask for. */
 export interface Asked {
@@ -44,7 +44,7 @@ interface Given {
 function given(option: ServeOption, flags: Flags, variables: Variables): Given[] {
   const value = flags[commanderOption(option).attributeName()];
   const name = nameOf(option);
-  if (value === undefined) return givenByVariable(option, variables);
+  if (value === undefined || value === null) return givenByVariable(option, variables);
   if (typeof value !== "object") return [{ text: String(value), name }];
   const each = value.map((text) => ({ text, name }));
   return option.repeats === "list" ? [joined(each, option, name)] : each;

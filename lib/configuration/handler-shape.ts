@@ -77,6 +77,7 @@ const OPTIONS = {
   eventStore: withFunctions<EventStore>("store", "replay", "forget"),
   heartbeatMs: positiveMs,
   snapshot: z.optional(z.union([z.boolean(), z.string()], "expected true, false or a folder")),
+  snapshotTtlMs: milliseconds,
   allowEnv: settables,
   sessionToken: truth,
   logger: withFunctions<Logger>("debug", "info", "warn", "error"),

@@ -332,6 +332,12 @@ export interface HandlerOptions extends McpConfig {
    * has a server's in `NAME/snapshot.json`, relative to `baseDirectory`. @default true: in `servers`
    */
   readonly snapshot?: boolean | string;
+  /**
+   * Milliseconds after which a snapshot is recorded anew in the background, by the next request that it answers. Without
+   * a snapshot, such a request makes one. For hosts that live long: a function freezes what runs in the background.
+   * @default 0: never
+   */
+  readonly snapshotTtlMs?: number;
   /** Variables that a request may set by URL parameters of the same name: names, `PREFIX_*`, or `*`. @default none */
   readonly allowEnv?: readonly string[];
   /** Whether the reply to initialize carries a session token. @default true */

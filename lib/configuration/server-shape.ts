@@ -168,6 +168,7 @@ const OF_THE_HOST = [
   "killGraceMs",
   "sessionIdleMs",
   "sharedSession",
+  "snapshotTtlMs",
 ];
 
 const BESIDE_SERVERS = Object.fromEntries(

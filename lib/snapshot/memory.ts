@@ -9,10 +9,21 @@ import type { SnapshotKey } from "./key.ts";
 /** What is known of a server's answers. */
 export interface SnapshotMemory {
   current(): Snapshot | undefined;
+  /** Milliseconds since that was read or recorded; infinite where nothing was. */
+  ageMs(): number;
+  /** @param recorded undefined if nothing new could be found out: what is known counts as new all the same */
+  learn(recorded: Snapshot | undefined): void;
 }
 
 export function createSnapshotMemory(built: Snapshot | undefined): SnapshotMemory {
-  return { current: () => built };
+  let [snapshot, since] = [built, built ? performance.now() : Number.NEGATIVE_INFINITY];
+  return {
+    current: () => snapshot,
+    ageMs: () => performance.now() - since,
+    learn: (recorded) => {
+      [snapshot, since] = [recorded ?? snapshot, performance.now()];
+    },
+  };
 }
 
 /** Bytes of a file that is read. */

@@ -75,6 +75,7 @@ const READ: readonly (readonly [words: string, options: object])[] = [
     { ...BOTH, maxQueued: 0, queueTimeoutMs: 4, maxOutputBytes: 5 },
   ],
   ["--param-headers off", { ...BOTH, paramHeaders: "off" }],
+  ["--no-snapshot --snapshot-ttl 5", { ...BOTH, snapshot: false, snapshotTtlMs: 5 }],
   ["--spares 0", BOTH],
   ["--debug", { ...BOTH, logMessages: true }],
   ["--log-level debug", { ...BOTH, logMessages: true }],
@@ -198,6 +199,8 @@ describe("the environment", () => {
     MAX_QUEUED: ["0", { maxQueued: 0 }],
     MAX_CONNECTIONS: ["5", { maxConnections: 5 }],
     SPARES: ["0", {}],
+    SNAPSHOT: ["false", { snapshot: false }],
+    SNAPSHOT_TTL: ["5", { snapshotTtlMs: 5 }],
     // Without HTTPS there is nothing that it could open.
     SSL_KEY_PASSPHRASE: ["p", {}],
     LOG_LEVEL: ["debug", { logMessages: true }],

@@ -40,9 +40,9 @@ export async function build(
   configFor: Configured,
   more: Partial<HandlerOptions> = {},
 ): Promise<Built> {
-  const [baseDirectory, token] = [await temporaryFolder(t), testToken()];
+  const [baseDirectory, token] = [more.baseDirectory ?? (await temporaryFolder(t)), testToken()];
   const mcpServers = { only: configFor(token) };
-  const options = { mcpServers, baseDirectory, allowAnonymous: true, ...more };
+  const options = { mcpServers, allowAnonymous: true, ...more, baseDirectory };
   const { snapshot } = await within(recordServer("only", options), 60_000, "the recording");
   await waitUntilGone(token, { label: "recording leaves no process" });
   const folder = join(baseDirectory, "servers", "only");
