@@ -33,8 +33,7 @@ interface Line {
 async function adapterOver(t: TestContext, configFor: Configured): Promise<Watched> {
   const { options, token } = await build(t, configFor);
   const lines: Line[] = [];
-  const note = (fields: object, message: string): void =>
-    void (message === "request" && lines.push(fields));
+  const note = (fields: object, message: string): void => void (message === "request" && lines.push(fields));
   const logger = { debug: note, info: note, warn: note, error: note };
   const server = await serve({ ...options, port: 0, logger });
   t.after(async () => {
