@@ -8,7 +8,7 @@ export interface Command {
 }
 
 /** What `npx -y <package>` asks for. */
-interface PackageCall {
+export interface PackageCall {
   readonly name: string;
   /** As in `name@version`. */
   readonly version: string | undefined;
@@ -16,6 +16,7 @@ interface PackageCall {
 }
 
 interface Manifest {
+  readonly name?: string;
   readonly version?: string;
   readonly bin?: string | Readonly<Record<string, string>>;
   /** What `mayfly build` installed here, as it was asked for. */
@@ -31,10 +32,49 @@ export function resolveCommand(asked: Command, folder: string): Command {
   const call = packageCall(asked);
   if (!call) return asked;
   for (const place of withParents(folder)) {
-    const entry = entryFile(place, call);
-    if (entry) return { command: process.execPath, args: [entry, ...call.args] };
+    const installed = installedAt(place, call);
+    if (installed?.program) return { command: process.execPath, args: [installed.program, ...call.args] };
   }
   return asked;
+}
+
+/** A package in the `node_modules` of a folder. */
+export interface InstalledPackage {
+  readonly version: string | undefined;
+  /** The program that npx would run, absolute, whether it is there or not; undefined if there is none. */
+  readonly bin: string | undefined;
+  /** The same if Node can run it. */
+  readonly entry: string | undefined;
+  /** What is started: the entry, or the bundle that stands for it. */
+  readonly program: string | undefined;
+}
+
+/** Where `mayfly build` puts the bundle of a server, relative to the server's folder. */
+export const BUNDLE = { folder: "bundle", start: "start.cjs", manifest: "bundle.json" } as const;
+
+/** @returns undefined if the package is not there, or not as it is asked for */
+export function installedAt(place: string, call: PackageCall): InstalledPackage | undefined {
+  const folder = join(place, "node_modules", call.name);
+  const manifest = readManifest(folder);
+  if (!manifest || !(satisfies(manifest.version, call.version) || isBuiltFor(place, call))) return undefined;
+  const { version } = manifest;
+  const bin = binOf(manifest, call.name);
+  const file = bin === undefined ? undefined : join(folder, bin);
+  const entry = file !== undefined && existsSync(file) && runsUnderNode(file) ? file : undefined;
+  return {
+    version,
+    bin: file,
+    entry,
+    program: entry && (bundleOf(place, { name: call.name, version }) ?? entry),
+  };
+}
+
+/** A bundle counts only for the version that it was made of: npm may have changed the package since. */
+function bundleOf(place: string, made: { name: string; version: string | undefined }): string | undefined {
+  const folder = join(place, BUNDLE.folder);
+  const { name, version } = readJson(join(folder, BUNDLE.manifest)) ?? {};
+  const start = join(folder, BUNDLE.start);
+  return name === made.name && version === made.version && existsSync(start) ? start : undefined;
 }
 
 /** The package's name and version in `npx [-y] [--] name[@version] ...args`; npx's other options are left to npx. */
@@ -49,19 +89,14 @@ function withParents(folder: string): string[] {
   return folder === parse(folder).root ? [folder] : [folder, ...withParents(dirname(folder))];
 }
 
-function entryFile(place: string, call: PackageCall): string | undefined {
-  const folder = join(place, "node_modules", call.name);
-  const manifest = readManifest(folder);
-  if (!manifest || !(satisfies(manifest.version, call.version) || isBuiltFor(place, call))) return undefined;
-  const bin = binOf(manifest, call.name);
-  const file = bin === undefined ? undefined : join(folder, bin);
-  return file !== undefined && existsSync(file) && runsUnderNode(file) ? file : undefined;
-}
-
 /** Of a manifest that cannot be read nothing is known, as if it were not there: npx says what is wrong with it. */
 function readManifest(folder: string): Manifest | undefined {
+  return readJson(join(folder, "package.json"));
+}
+
+function readJson(file: string): Manifest | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    return JSON.parse(readFileSync(file, "utf8")) as Manifest;
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ import ts from "typescript";
 const LAYERS = [
   ["api/*"],
   ["lib/cli/*"],
+  ["lib/build/*"],
   ["lib/adapters/*"],
   ["lib/index.ts"],
   ["lib/create-handler.ts"],
@@ -175,7 +176,7 @@ function isCore(file) {
 
 function isNotChild(file) {
   // `mayfly build` runs npm, and a Node is asked for its options: both end by themselves. The guard must outlive us.
-  const others = ["lib/processes/guard.ts", "lib/sandbox/node-program.ts", "lib/cli/build.ts"];
+  const others = ["lib/processes/guard.ts", "lib/sandbox/node-program.ts", "lib/build/npm.ts"];
   return file !== "lib/child.ts" && !others.includes(file);
 }
 

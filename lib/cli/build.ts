@@ -1,58 +1,74 @@
-import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
-import { ConfigurationError } from "../configuration/error.ts";
-import { findConfig } from "../configuration/find.ts";
-import type { McpConfig } from "../configuration/options.ts";
-import { packageCall } from "../resolve.ts";
+import { buildServers } from "../build/build.ts";
+import type { BuildReport } from "../build/build.ts";
+import { names } from "../configuration/values.ts";
+import { findConfigToBuild } from "./build-config.ts";
+import type { ConfigToBuild } from "./build-config.ts";
+import { buildTable } from "./build-table.ts";
 import { indexPage } from "./index-page.ts";
 
 interface BuildFlags {
   readonly config?: string;
-  readonly out: string;
+  readonly out?: string;
+  readonly target: "vercel" | "lambda" | "docker";
+  readonly targetOut?: string;
+  readonly bundle: boolean;
+  readonly snapshot: boolean;
+  readonly runScripts: boolean;
+  readonly json: boolean;
 }
 
 export function buildCommand(): Command {
   return new Command("build")
-    .description("prepare the servers of a configuration for deployment as a function")
+    .description("prepare the servers of a configuration for deployment")
     .option("--config <file>", "configuration file (env: MCP_CONFIG; default: ./mcp.json)")
-    .option("--out <folder>", "where the servers go", "servers")
+    .option("--out <folder>", "where the servers go (default: servers, beside the configuration)")
+    .addOption(
+      new Option("--target <platform>", "what to write")
+        .choices(["vercel", "lambda", "docker"])
+        .default("vercel"),
+    )
+    .option("--target-out <folder>", "where that goes (default: public, lambda or docker)")
+    .option("--no-bundle", "leave servers in the files of their packages")
+    .option("--no-snapshot", "do not record what servers answer")
+    .option("--run-scripts", "let packages run programs of their own while they are installed", false)
+    .option("--json", "print the report as JSON", false)
     .action(async (flags: BuildFlags) => build(flags));
 }
 
-/**
- * Installs what `npx -y <package>` would download in each request, and writes the page that is published in place
- * of the project's files. Without a configuration there is nothing to install; the function then says what is missing.
- */
-async function build({ config: file, out }: BuildFlags): Promise<void> {
-  const config = findConfig(process.env, file);
-  if (config) await installServers(config, out);
+/** Without a configuration there is nothing to install; the function then says what is missing. */
+async function build(flags: BuildFlags): Promise<void> {
+  const found = findConfigToBuild(process.env, flags.config);
+  if (found) await buildFound(found, flags);
   else console.error("mayfly: no configuration found: set MCP_SERVER_CONFIG or add mcp.json");
-  await mkdir("public", { recursive: true });
-  await writeFile(join("public", "index.html"), indexPage());
+  await writeIndexPage(flags.targetOut ?? "public");
 }
 
-async function installServers({ mcpServers }: McpConfig, out: string): Promise<void> {
-  for (const [name, { command, args = [] }] of Object.entries(mcpServers)) {
-    const call = packageCall({ command, args });
-    if (call) await install(join(out, name), call.name, call.version);
-    console.log(`${name}: ${call ? `installed ${call.name}` : `runs ${command} as it is`}`);
-  }
+async function buildFound({ config, unset }: ConfigToBuild, flags: BuildFlags): Promise<void> {
+  if (unset.length > 0) console.error(`mayfly: not set here, and taken as empty: ${unset.join(", ")}`);
+  const report = await buildServers({
+    out: flags.out ?? join(config.baseDirectory, "servers"),
+    options: { ...config, passEnv: names(process.env["PASS_ENV"]), guard: true },
+    runScripts: flags.runScripts,
+    bundles: flags.bundle,
+    snapshots: flags.snapshot,
+  });
+  print(report, flags);
+  if (report.servers.some(({ failed }) => failed)) process.exitCode = 1;
 }
 
-/** The question is kept beside the answer, so that a range or a tag is known to be met by what is installed. */
-async function install(folder: string, name: string, version = "latest"): Promise<void> {
+function print(report: BuildReport, { json }: BuildFlags): void {
+  console.log(json ? JSON.stringify(report, null, 2) : buildTable(report.servers));
+  if (report.removed.length > 0)
+    console.error(`mayfly: no longer configured, removed: ${report.removed.join(", ")}`);
+}
+
+/** What is published in place of the project's files. */
+async function writeIndexPage(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const manifest = { private: true, dependencies: { [name]: version }, mayfly: { [name]: version } };
-  await writeFile(join(folder, "package.json"), JSON.stringify(manifest, null, 2));
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  try {
-    await promisify(execFile)(npm, ["install", "--omit=dev", "--no-audit", "--no-fund"], { cwd: folder });
-  } catch (cause) {
-    throw new ConfigurationError(`${name}@${version} could not be installed: ${String(cause)}`, { cause });
-  }
+  await writeFile(join(folder, "index.html"), indexPage());
 }

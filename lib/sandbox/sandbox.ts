@@ -81,7 +81,7 @@ export function commandOf(name: string, config: ServerConfig, base: string): Com
 const CONTAINERS = new Set(["docker", "podman", "nerdctl", "finch", "container"]);
 
 /** Also behind another wrapper, such as `timeout 60 docker run`; a folder that is called docker makes none. */
-function isContainer(wrapper: readonly string[] = []): boolean {
+export function isContainer(wrapper: readonly string[] = []): boolean {
   const isVerb = (word = ""): boolean => ["run", "exec"].includes(word);
   return wrapper.some((word, at) => CONTAINERS.has(basename(word)) && (at === 0 || isVerb(wrapper[at + 1])));
 }

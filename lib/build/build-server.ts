@@ -1,0 +1,98 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { sameAnswers, snapshotText } from "../snapshot/format.ts";
+import { recordServer } from "../snapshot/record-server.ts";
+import type { Recording } from "../snapshot/record-server.ts";
+import { sizeOf } from "./folder-size.ts";
+import { messageOf } from "./report.ts";
+import type { ServerReport } from "./report.ts";
+import { medianStartTimes } from "./start-time.ts";
+import type { BuildContext, Subject } from "./subject.ts";
+import { tryBundle } from "./try-bundle.ts";
+import type { Tried } from "./try-bundle.ts";
+
+/** Where the handler looks for it. */
+const SNAPSHOT_FILE = "snapshot.json";
+
+/** Bundles an installed server, and records what it answers. What cannot be done is a note, and no failure. */
+export async function buildServer(subject: Subject, context: BuildContext): Promise<ServerReport> {
+  const started = await start(subject, context);
+  const tried = started.recorded && (await tryBundle(subject, started.recorded, context));
+  const refusal = started.refusal ?? (await keepSnapshot(subject, started.recorded, tried, context));
+  const { name, folder, installed } = subject;
+  return {
+    server: name,
+    ...(installed && { package: installed.name, version: installed.version }),
+    ...(await timesOf(subject, tried, context)),
+    sizeBytes: await sizeOf(folder),
+    bundled: tried !== undefined && tried.reason === undefined,
+    snapshot: refusal === undefined,
+    failed: false,
+    notes: notesOn(subject, tried, refusal),
+  };
+}
+
+interface Started {
+  readonly recorded?: Recording;
+  /** Why it cannot be recorded. */
+  readonly refusal?: string;
+}
+
+/** A server may need what is there only when it serves, such as a key: it is deployed as it is. */
+async function start({ name, command }: Subject, { options }: BuildContext): Promise<Started> {
+  try {
+    return { recorded: await recordServer(name, options, command) };
+  } catch (error) {
+    return { refusal: `it does not start here: ${messageOf(error)}` };
+  }
+}
+
+/** @returns why there is no snapshot; undefined if there is one */
+async function keepSnapshot(
+  { name, folder, command }: Subject,
+  recorded: Recording | undefined,
+  tried: Tried | undefined,
+  { snapshots, options }: BuildContext,
+): Promise<string | undefined> {
+  if (!snapshots || !recorded) return "--no-snapshot";
+  if (!tried?.sameAnswers) {
+    const again = await recordServer(name, options, command);
+    if (!sameAnswers(recorded.snapshot, again.snapshot))
+      return "its answers change from one start to the next";
+  }
+  const text = snapshotText(recorded.snapshot);
+  const told = valueIn(text, options.mcpServers[name]?.env);
+  if (told !== undefined) return `its answers hold the value of ${told}`;
+  await writeFile(join(folder, SNAPSHOT_FILE), text);
+  return undefined;
+}
+
+/** Characters of a value that is hardly in a text by chance. */
+const MIN_VALUE = 8;
+
+/** A key of the operator that a server writes into its answers must not get into a file. */
+function valueIn(text: string, env: Readonly<Record<string, string>> = {}): string | undefined {
+  const holds = (value: string): boolean => text.includes(JSON.stringify(value).slice(1, -1));
+  return Object.keys(env).find((name) => (env[name]?.length ?? 0) >= MIN_VALUE && holds(env[name] ?? ""));
+}
+
+async function timesOf(
+  { name, command }: Subject,
+  tried: Tried | undefined,
+  { options }: BuildContext,
+): Promise<Pick<ServerReport, "startBeforeMs" | "startAfterMs">> {
+  if (!tried) return {};
+  if (!tried.times) return { startBeforeMs: (await medianStartTimes(name, options, [command]))[0] ?? 0 };
+  const { before, after } = tried.times;
+  return { startBeforeMs: before, ...(tried.reason === undefined && { startAfterMs: after }) };
+}
+
+function notesOn({ installed }: Subject, tried: Tried | undefined, refusal: string | undefined): string[] {
+  const { skippedScripts = [] } = installed ?? {};
+  return [
+    ...(installed && tried?.reason !== undefined ? [`not bundled: ${tried.reason}`] : []),
+    ...(refusal === undefined ? [] : [`no snapshot: ${refusal}`]),
+    ...(skippedScripts.length === 0 ? [] : [`install scripts not run: ${skippedScripts.join(", ")}`]),
+  ];
+}
