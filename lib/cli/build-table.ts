@@ -34,7 +34,7 @@ function startOf({ startBeforeMs: before, startAfterMs: after }: ServerReport): 
   return after === undefined ? `${Math.round(before)} ms` : `${Math.round(before)} → ${Math.round(after)} ms`;
 }
 
-function sizeText(bytes: number): string {
+export function sizeText(bytes: number): string {
   const mib = bytes / 1024 ** 2;
   if (mib >= 10) return `${Math.round(mib)} MiB`;
   return mib >= 0.1 ? `${mib.toFixed(1)} MiB` : `${Math.ceil(bytes / 1024)} KiB`;

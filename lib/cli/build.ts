@@ -5,11 +5,18 @@ import { Command, Option } from "commander";
 
 import { buildServers } from "../build/build.ts";
 import type { BuildReport } from "../build/build.ts";
+import { writeDocker } from "../build/docker.ts";
+import { sizeOf } from "../build/folder-size.ts";
+import { writeLambda } from "../build/lambda.ts";
+import type { TargetSources } from "../build/lambda.ts";
 import { names } from "../configuration/values.ts";
 import { findConfigToBuild } from "./build-config.ts";
 import type { ConfigToBuild } from "./build-config.ts";
-import { buildTable } from "./build-table.ts";
+import { buildTable, sizeText } from "./build-table.ts";
 import { indexPage } from "./index-page.ts";
+
+/** Unzipped. Source: AWS Lambda Developer Guide, Lambda quotas. */
+const MAX_LAMBDA_BYTES = 250 * 1024 ** 2;
 
 interface BuildFlags {
   readonly config?: string;
@@ -45,20 +52,37 @@ async function build(flags: BuildFlags): Promise<void> {
   const found = findConfigToBuild(process.env, flags.config);
   if (found) await buildFound(found, flags);
   else console.error("mayfly: no configuration found: set MCP_SERVER_CONFIG or add mcp.json");
-  await writeIndexPage(flags.targetOut ?? "public");
+  if (flags.target === "vercel") await writeIndexPage(targetFolder(flags));
 }
 
-async function buildFound({ config, unset }: ConfigToBuild, flags: BuildFlags): Promise<void> {
+function targetFolder({ target, targetOut }: BuildFlags): string {
+  return targetOut ?? (target === "vercel" ? "public" : target);
+}
+
+async function buildFound({ config, file, unset }: ConfigToBuild, flags: BuildFlags): Promise<void> {
   if (unset.length > 0) console.error(`mayfly: not set here, and taken as empty: ${unset.join(", ")}`);
+  const out = flags.out ?? join(config.baseDirectory, "servers");
+  const options = { ...config, passEnv: names(process.env["PASS_ENV"]), guard: true };
   const report = await buildServers({
-    out: flags.out ?? join(config.baseDirectory, "servers"),
-    options: { ...config, passEnv: names(process.env["PASS_ENV"]), guard: true },
+    out,
+    options,
     runScripts: flags.runScripts,
     bundles: flags.bundle,
     snapshots: flags.snapshot,
   });
   print(report, flags);
   if (report.servers.some(({ failed }) => failed)) process.exitCode = 1;
+  else await writeDeployment(flags, { out, options, file: file?.path });
+}
+
+async function writeDeployment(flags: BuildFlags, sources: TargetSources): Promise<void> {
+  const folder = targetFolder(flags);
+  if (flags.target === "docker") await writeDocker(folder, sources);
+  if (flags.target !== "lambda") return;
+  await writeLambda(folder, sources);
+  const bytes = await sizeOf(folder);
+  console.error(`mayfly: ${folder}: ${sizeText(bytes)} of the 250 MiB that a Lambda function may have`);
+  if (bytes > MAX_LAMBDA_BYTES) throw new Error("that is too large for a zip: build a container image");
 }
 
 function print(report: BuildReport, { json }: BuildFlags): void {
