@@ -59,6 +59,6 @@ function licencesText(packages: readonly BundledPackage[]): string {
   const entries = packages.map((each) =>
     [idOf(each), `Licence: ${each.licence}`, each.text || "The package holds no licence text."].join("\n\n"),
   );
-  const head = "The file beside this one holds code of the following packages.";
+  const head = "The files beside this one hold code of the following packages.";
   return `${[head, ...entries].join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

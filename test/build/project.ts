@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What was built: `npm run build` comes before these tests. */
-export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const TIMEOUT_MS = 240_000;
 
 /** The caches and settings of npm that this test run has; HOME is another one. */
