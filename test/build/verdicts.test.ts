@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { TestContext } from "node:test";
+
+import * as esbuild from "esbuild";
+
+import { buildServer } from "../../lib/build/build-server.ts";
+import type { ServerReport } from "../../lib/build/report.ts";
+import { subjectOf } from "../../lib/build/subject.ts";
+import type { BuildContext } from "../../lib/build/subject.ts";
+import type { ServerConfig } from "../../lib/configuration/options.ts";
+import { testToken } from "../support/fixture.ts";
+import { temporaryFolder } from "../support/files.ts";
+import { waitUntilGone } from "../support/processes.ts";
+
+/** A server with one tool, whose description is that expression. */
+const SERVER = (description: string): string => `import { createInterface } from "node:readline";
+const tools = [{ name: "tool", description: String(${description}), inputSchema: { type: "object" } }];
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method, params } = JSON.parse(line);
+  const serverInfo = { name: "made-up", version: "1.0.0" };
+  const initialized = { protocolVersion: params?.protocolVersion, capabilities: { tools: {} }, serverInfo };
+  const result = { initialize: initialized, "tools/list": { tools } }[method];
+  const error = { code: -32601, message: "Method not found" };
+  if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, ...(result ? { result } : { error }) }));
+}
+`;
+
+interface Made {
+  readonly code: string;
+  readonly config?: Partial<ServerConfig>;
+  readonly context?: Partial<BuildContext>;
+}
+
+/** Builds a server as if npm had installed it. */
+async function built(t: TestContext, { code, config, context }: Made): Promise<ServerReport> {
+  const base = await temporaryFolder(t);
+  const place = join(base, "servers", "it", "node_modules", "made-up");
+  await mkdir(place, { recursive: true });
+  await writeFile(join(base, "servers", "it", "package.json"), "{}");
+  const manifest = { name: "made-up", version: "1.0.0", type: "module", bin: "index.js", license: "MIT" };
+  await writeFile(join(place, "package.json"), JSON.stringify(manifest));
+  await writeFile(join(place, "index.js"), code);
+  const token = testToken();
+  const options = {
+    mcpServers: { it: { command: "npx", args: ["-y", "made-up", token], ...config } },
+    baseDirectory: base,
+  };
+  const all = {
+    out: join(base, "servers"),
+    options,
+    runScripts: false,
+    bundles: true,
+    snapshots: true,
+    esbuild,
+  };
+  const installed = { name: "made-up", version: "1.0.0", entry: join("node_modules", "made-up", "index.js") };
+  const whole: BuildContext = { ...all, ...context };
+  const report = await buildServer(subjectOf("it", { ...installed, skippedScripts: [] }, whole), whole);
+  await waitUntilGone(token);
+  assert.equal(existsSync(join(base, "servers", "it", "snapshot.json")), report.snapshot);
+  assert.equal(existsSync(join(base, "servers", "it", "bundle")), report.bundled);
+  assert.ok(!existsSync(join(base, "servers", "it", "bundle~")), "nothing is left of what was tried");
+  return report;
+}
+
+describe("a server is told to have", () => {
+  const rows: readonly (readonly [what: string, made: Made, notes: readonly string[]])[] = [
+    [
+      "no bundle if that answers something else",
+      { code: SERVER("new Error().stack.includes('made-up')") },
+      ["not bundled: the bundle answers something else"],
+    ],
+    [
+      "no snapshot if its answers change",
+      { code: SERVER("Math.random()") },
+      [
+        "not bundled: the bundle answers something else",
+        "no snapshot: its answers change from one start to the next",
+      ],
+    ],
+    [
+      "no snapshot if its answers hold a value of its environment",
+      {
+        code: SERVER("process.env.TOKEN"),
+        config: { env: { TOKEN: "secret-value" } },
+        context: { bundles: false },
+      },
+      ["not bundled: --no-bundle", "no snapshot: its answers hold the value of TOKEN"],
+    ],
+    [
+      "neither if it does not start",
+      { code: "process.exit(3);" },
+      [
+        'no snapshot: it does not start here: The server "it" ended with exit code 3 before it answered initialize',
+      ],
+    ],
+    [
+      "no bundle without esbuild, and a snapshot all the same",
+      { code: SERVER("1"), context: { esbuild: undefined } },
+      ["not bundled: esbuild is missing"],
+    ],
+    [
+      "no bundle that it may not read",
+      { code: SERVER("1"), config: { permissions: {} } },
+      ["not bundled: its permissions are for the files of its package"],
+    ],
+  ];
+  for (const [what, made, notes] of rows) {
+    test(what, async (t) => {
+      const report = await built(t, made);
+      assert.deepEqual(report.notes, notes);
+      assert.equal(report.bundled, false);
+    });
+  }
+
+  test("a bundle if that takes less time, and else none", async (t) => {
+    const { bundled, notes, startBeforeMs = 0, startAfterMs } = await built(t, { code: SERVER("1") });
+    assert.ok(startBeforeMs > 0);
+    if (bundled) assert.ok(startAfterMs !== undefined && startAfterMs < 0.9 * startBeforeMs);
+    else assert.deepEqual(notes, ["not bundled: the bundle is not faster"]);
+  });
+});
