@@ -27,7 +27,7 @@ test("the package offers these paths, as modules", () => {
 });
 
 test("the package holds these files", () => {
-  const files = ["dist", "docs", "README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md"];
+  const files = ["dist", "docs", "examples", "README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md"];
   assert.deepEqual(MANIFEST["files"], files);
 });
 

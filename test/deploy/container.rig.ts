@@ -10,8 +10,8 @@ import { ROOT } from "../support/documents.ts";
 import { readEvents } from "../support/event-stream.ts";
 import { testToken } from "../support/fixture.ts";
 import { processesWith, waitUntilGone, zombiesOf } from "../support/processes.ts";
-import { call, request } from "../support/rpc.ts";
-import { startContainer } from "./container/container.ts";
+import { call, post, request } from "../support/rpc.ts";
+import { KEY, ULIMITS, startContainer, startCutOff } from "./container/container.ts";
 import type { Container } from "./container/container.ts";
 import { createEngine, missingForContainers } from "./container/engine.ts";
 import type { Engine } from "./container/engine.ts";
@@ -56,6 +56,19 @@ describe("the image", { skip: missingForContainers(), timeout: 900 * SECOND }, (
       assert.equal(code, 0);
     });
   }
+
+  test("answers without any network, and listens on all addresses", async (t) => {
+    const shell = await startCutOff(t, engine, "mayfly");
+    assert.equal(await shell("ls /sys/class/net"), "lo");
+    assert.match(await shell("cat /proc/net/tcp"), /^ *0: 00000000:1F40 /m);
+    assert.match(await shell(`node -e '${CALL}'`), /Echo: cut off/);
+  });
+
+  test("does not start without a key", () => {
+    const { status, output } = engine.attempt("run", "--rm", "--network", "none", ...ULIMITS, "mayfly");
+    assert.equal(status, 2);
+    assert.match(output, /set a key/);
+  });
 
   test("has what its HEALTHCHECK asks for, and the check sees a host that is gone", async (t) => {
     const container = await startContainer(t, engine, "mayfly");
@@ -107,6 +120,11 @@ describe("the image", { skip: missingForContainers(), timeout: 900 * SECOND }, (
     assert.doesNotMatch(output, /^\/.*npmrc$/m);
   });
 });
+
+/** A call, as a program for `node -e` between single quotes: the image has no curl. */
+const CALL = `fetch("http://127.0.0.1:8000/mcp", ${JSON.stringify(
+  post(call("echo", { message: "cut off" }), { Authorization: `Bearer ${KEY}` }),
+)}).then((answer) => answer.text()).then(console.log)`;
 
 /** A folder as that of somebody who has the package from npm. */
 async function exampleContext(engine: Engine): Promise<string> {

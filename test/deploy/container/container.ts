@@ -31,12 +31,14 @@ export interface ContainerOptions {
   readonly args?: readonly string[];
 }
 
-// As compose.yaml asks for it. The network is that of the host, as others need rights that not every machine gives.
+/** The defaults of podman may be above what root may set. */
+export const ULIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"] as const;
+
+// As compose.yaml asks for it.
 const CONFINED = [
-  ...["--network", "host", "--read-only", "--tmpfs", "/tmp:rw,size=256m,mode=1777"],
+  ...["--read-only", "--tmpfs", "/tmp:rw,size=256m,mode=1777"],
   ...["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
-  // The defaults of podman may be above what root may set here.
-  ...["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"],
+  ...ULIMITS,
 ];
 
 /** Runs it until the test ends, and proves that none of its processes is left. */
@@ -47,16 +49,34 @@ export async function startContainer(
   { options = [], args = [] }: ContainerOptions = {},
 ): Promise<Container> {
   const port = await freePort();
-  const variables = ["HOST=127.0.0.1", `PORT=${port}`, `AUTH_KEY=${KEY}`].flatMap((pair) => ["--env", pair]);
-  const id = await engine.podman("run", "--detach", ...CONFINED, ...variables, ...options, image, ...args);
-  t.after(async () => {
-    await engine.podman("rm", "--force", "--time", "0", id);
-    await waitUntilGone(id, { label: "nothing of the container is left" });
-  });
+  // Another network than that of the host needs rights that not every machine gives.
+  const variables = ["--network", "host", "--env", "HOST=127.0.0.1", "--env", `PORT=${port}`];
+  const id = await run(t, engine, [...variables, ...options, image, ...args]);
   const url = `http://127.0.0.1:${port}`;
   const label = (): string => `the container serves: ${engine.attempt("logs", id).output}`;
   await until(() => isHealthy(url), { withinMs: 20_000, label });
   return containerOf(engine, id, url);
+}
+
+/** Runs it without any network, as it is but for its key. @returns the output of a shell in it, once it serves */
+export async function startCutOff(
+  t: TestContext,
+  engine: Engine,
+  image: string,
+): Promise<Container["shell"]> {
+  const id = await run(t, engine, ["--network", "none", image]);
+  const serves = (): boolean => /^Mayfly listens/m.test(engine.attempt("logs", id).output);
+  await until(serves, { withinMs: 20_000, label: () => `it serves: ${engine.attempt("logs", id).output}` });
+  return (line) => engine.podman("exec", id, "sh", "-c", line);
+}
+
+async function run(t: TestContext, engine: Engine, words: readonly string[]): Promise<string> {
+  const id = await engine.podman("run", "--detach", ...CONFINED, "--env", `AUTH_KEY=${KEY}`, ...words);
+  t.after(async () => {
+    await engine.podman("rm", "--force", "--time", "0", id);
+    await waitUntilGone(id, { label: "nothing of the container is left" });
+  });
+  return id;
 }
 
 async function containerOf(engine: Engine, id: string, url: string): Promise<Container> {
