@@ -40,7 +40,7 @@ export function createHomes(hostId: string): Homes {
       const { env, isPrivate } = wanted;
       const hasHome = isWritable(env["HOME"]);
       if (!isPrivate && hasHome) return { env, remove: () => Promise.resolve() };
-      const caches = hasHome ? cachesIn(env["HOME"] ?? "", wanted.command) : cachesAside();
+      const caches = hasHome ? cachesIn(env["HOME"] ?? "", wanted.command) : cachesAside(wanted.command);
       const folder = join(tmpdir(), `${PREFIX}${hostId}-${randomBytes(8).toString("hex")}`);
       const places = await makePlaces(folder, isPrivate);
       return {
@@ -96,19 +96,30 @@ function isWritable(folder: string | undefined): boolean {
 
 /** In a HOME of its own, a launcher would download its package again, from a registry that it is not told of. */
 function cachesIn(home: string, command: string): Record<string, string> {
-  const launcher = basename(command).replace(/\.\w+$/, "");
+  const launcher = programOf(command);
   if (launcher === "npx" || launcher === "npm") {
     return { npm_config_cache: join(home, ".npm"), npm_config_userconfig: join(home, ".npmrc") };
   }
-  if (launcher !== "uvx" && launcher !== "uv") return {};
+  if (!isUv(launcher)) return {};
   const data = join(home, ".local", "share", "uv");
   return { UV_CACHE_DIR: join(home, ".cache", "uv"), UV_PYTHON_INSTALL_DIR: join(data, "python") };
 }
 
-/** They outlive the process, or else `npx` would download the same package for every request. */
-function cachesAside(): Record<string, string> {
+function programOf(command: string): string {
+  return basename(command).replace(/\.\w+$/, "");
+}
+
+function isUv(launcher: string): boolean {
+  return launcher === "uvx" || launcher === "uv";
+}
+
+/** They outlive the process, or else `npx` would download the same package for every request, and `uvx` a Python. */
+function cachesAside(command: string): Record<string, string> {
   const caches = ownFolder(join(tmpdir(), `mayfly-cache-${process.getuid?.() ?? "user"}`));
-  const variables = { npm_config_cache: "npm", XDG_CACHE_HOME: "xdg", UV_CACHE_DIR: "uv" };
+  const variables = {
+    ...{ npm_config_cache: "npm", XDG_CACHE_HOME: "xdg", UV_CACHE_DIR: "uv" },
+    ...(isUv(programOf(command)) && { UV_PYTHON_INSTALL_DIR: "uv-python" }),
+  };
   return Object.fromEntries(Object.entries(variables).map(([name, folder]) => [name, join(caches, folder)]));
 }
 

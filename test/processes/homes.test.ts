@@ -87,6 +87,16 @@ describe("a HOME", () => {
     assert.equal(lstatSync(caches).mode & 0o777, 0o700);
   });
 
+  test("of uvx finds the Python that it has downloaded before", async (t) => {
+    const folder = await ownTemporary(t);
+    const caches = join(folder, `mayfly-cache-${process.getuid?.() ?? "user"}`);
+    for (const command of ["uvx", "/opt/uv"]) {
+      const home = await prepare({ command });
+      assert.equal(home.env["UV_PYTHON_INSTALL_DIR"], join(caches, "uv-python"), command);
+      await home.remove();
+    }
+  });
+
   test("is refused caches that somebody could have put there", async (t) => {
     const folder = await ownTemporary(t);
     await mkdir(join(folder, "elsewhere"));
