@@ -20,8 +20,15 @@ export interface Container {
   post(path: string, body: object): Promise<Response>;
   /** The output of a shell in the container. */
   shell(line: string): Promise<string>;
-  /** `podman stop`: how long it took in milliseconds, and how PID 1 ended. */
-  stop(): Promise<{ readonly ms: number; readonly code: number }>;
+  stop(): Promise<Stopped>;
+}
+
+/** After `podman stop`. */
+export interface Stopped {
+  /** How long that took, in milliseconds. */
+  readonly ms: number;
+  /** How PID 1 ended. */
+  readonly code: number;
 }
 
 export interface ContainerOptions {
