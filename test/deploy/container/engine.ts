@@ -71,8 +71,8 @@ function engineIn(folder: string, driver: "overlay" | "vfs"): Engine {
     },
     async close() {
       await engine.podman("rm", "--all", "--force", "--time", "0");
-      // It keeps its layers below a mount of their folder on itself.
-      if (driver === "overlay") await run("umount", [join(place("root"), driver)], PODMAN_MS);
+      // It keeps its layers below a mount of their folder on itself, and sometimes that of a container.
+      if (driver === "overlay") await run("umount", ["--recursive", join(place("root"), driver)], PODMAN_MS);
       await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
