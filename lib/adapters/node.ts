@@ -10,6 +10,7 @@ import type { Handler } from "../handler.ts";
 import { silentLogger } from "../logger.ts";
 import { settlesWithin } from "../promises.ts";
 import { isLoopback, listen, localNames, urlOf } from "./addresses.ts";
+import { takeBacklog } from "./backlog.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { REQUEST_EVENTS, trackConnections } from "./connections.ts";
 import { completeLimits } from "./http-limits.ts";
@@ -138,6 +139,7 @@ function answerAll(server: Server, handler: Handler, serving: Omit<Serving, "rep
 }
 
 async function drain(server: Server, handler: Handler, graceMs: number): Promise<void> {
+  await takeBacklog();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   handler.drain();
   await settlesWithin(closed, graceMs);

@@ -111,12 +111,20 @@ test("while it stops, a message on a stream that is still busy is refused", asyn
   await client.send(TEN_STEPS);
   await client.take(saying(PROGRESS), "the first progress");
   const closing = server.close(60_000);
-  // Not over the network, where the port is closed already.
+  await until(() => isClosed(url), { withinMs: AT_ONCE_MS, label: "nobody listens" });
+  // Not over the network.
   const late = await server.handler.fetch(new Request(client.endpoint, post(request("ping", {}, "late"))));
   assert.equal(late.status, 503, await late.text());
   assert.equal(textOf(await client.take(answering("p"), "the answer")), "10 steps done");
   await within(closing, AT_ONCE_MS, "the adapter closes");
 });
+
+function isClosed(url: string): Promise<boolean> {
+  return fetch(`${url}/health`).then(
+    () => false,
+    () => true,
+  );
+}
 
 for (const sessions of ["shared", "independent"] as const) {
   describe(`while it stops, a session that is ${sessions}`, () => {
