@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { until, within } from "./deadline.ts";
 import { temporaryFolder } from "./files.ts";
+import type { Scope } from "./files.ts";
 import { waitUntilGone } from "./processes.ts";
 
 /** What was built: `npm run build` comes before these tests. */
@@ -21,6 +21,8 @@ export interface CommandOptions {
   readonly token?: string;
   /** How many files it may have open. Needs a shell. @default as many as the test */
   readonly descriptors?: number;
+  /** Where it listens. @default 0, a free one */
+  readonly port?: number;
 }
 
 export interface Exit {
@@ -42,7 +44,7 @@ export interface Command {
 
 /** Runs `mayfly` to its end. */
 export async function runCommand(
-  t: TestContext,
+  t: Scope,
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<Exit> {
@@ -56,14 +58,15 @@ export interface ServingCommand extends Command {
   readonly example: () => Promise<string>;
 }
 
-/** Starts `mayfly --port 0` with these arguments, and waits until it listens. */
+/** Starts `mayfly --port N` with these arguments, and waits until it listens. */
 export async function startServing(
-  t: TestContext,
+  t: Scope,
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<ServingCommand> {
   const [first, ...rest] = args;
-  const words = first === "serve" ? [first, "--port", "0", ...rest] : ["--port", "0", ...args];
+  const port = ["--port", String(options.port ?? 0)];
+  const words = first === "serve" ? [first, ...port, ...rest] : [...port, ...args];
   const command = await startCommand(t, words, options);
   const label = (): string => `mayfly prints what is needed: ${command.stdout()}${command.stderr()}`;
   const printed = async (pattern: RegExp): Promise<string> => {
@@ -76,7 +79,7 @@ export async function startServing(
 
 /** Starts `mayfly` with these arguments; after the test it is killed, and no process with the token may be left. */
 async function startCommand(
-  t: TestContext,
+  t: Scope,
   args: readonly string[],
   { cwd, env = {}, token, descriptors }: CommandOptions = {},
 ): Promise<Command> {

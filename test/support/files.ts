@@ -5,8 +5,11 @@ import type { TestContext } from "node:test";
 
 import { until } from "./deadline.ts";
 
+/** Something that ends, and cleans up then: a test, or what several tests share. */
+export type Scope = Pick<TestContext, "after">;
+
 /** A new folder, removed after the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Scope): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "mayfly-test-")));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
