@@ -109,6 +109,7 @@ const LAYERS = [
     "lib/sandbox/permissions.ts",
     "lib/sandbox/placeholders.ts",
     "lib/sandbox/sandbox.ts",
+    "lib/snapshot/exposed.ts",
     "lib/snapshot/format.ts",
     "lib/snapshot/key.ts",
     "lib/tail.ts",

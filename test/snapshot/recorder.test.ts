@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { ConfigurationError } from "../../lib/index.ts";
+import { ConfigurationError, parseMcpJson } from "../../lib/index.ts";
 import type { HandlerOptions } from "../../lib/index.ts";
 import { MayflyError } from "../../lib/errors.ts";
 import { snapshotText } from "../../lib/snapshot/format.ts";
 import type { Snapshot } from "../../lib/snapshot/format.ts";
 import { recordServer } from "../../lib/snapshot/record-server.ts";
 import { within } from "../support/deadline.ts";
+import { temporaryFolder } from "../support/files.ts";
 import { fixture } from "../support/fixture.ts";
 import { waitUntilGone } from "../support/processes.ts";
 
@@ -91,6 +94,24 @@ describe("a server that cannot be recorded is named with the reason:", () => {
       await assert.rejects(recording, (error) => error instanceof MayflyError && reason.test(error.message));
     });
   }
+
+  test("one that lists the value of a variable of the host, by the variable's name", async (t) => {
+    const secret = 's3cret-"quoted"-value';
+    const variables = { SNAPSHOT_TEST_SECRET: secret };
+    Object.assign(process.env, variables);
+    t.after(() => delete process.env["SNAPSHOT_TEST_SECRET"]);
+    const file = join(await temporaryFolder(t), "tool");
+    await writeFile(file, `tool ${secret}`);
+    const { command, args, token } = fixture("lists-what-a-file-says", `--file=${file}`);
+    const text = (env: object): string => JSON.stringify({ mcpServers: { only: { command, args, env } } });
+    const recorded = async (env: object, passEnv: readonly string[] = []): Promise<unknown> =>
+      recordServer("only", { ...parseMcpJson(text(env), "mcp.json", variables), passEnv });
+    const message = /holds the value of SNAPSHOT_TEST_SECRET, which no file may hold$/;
+    await assert.rejects(recorded({ KEY: "a ${SNAPSHOT_TEST_SECRET}" }), message);
+    await assert.rejects(recorded({}, ["SNAPSHOT_TEST_*"]), message);
+    await recorded({});
+    await waitUntilGone(token);
+  });
 
   test("a program that is not there", async () => {
     const recording = recordServer("only", { mcpServers: { only: { command: "no-such-program-anywhere" } } });

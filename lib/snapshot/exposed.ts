@@ -1,0 +1,39 @@
+import type { ServerConfig } from "../configuration/options.ts";
+import { asWritten } from "../configuration/written.ts";
+import type { Environment } from "../environment.ts";
+import { snapshotText } from "./format.ts";
+import type { Snapshot } from "./format.ts";
+
+/** As in the log: a shorter value stands in too many texts by chance. */
+const MIN_CHARACTERS = 6;
+
+/**
+ * A variable of ours whose value a server repeats in what it lists: it may be a secret, which no file may hold. Of those
+ * that the operator hands on, and those that the entry fills in.
+ */
+export function exposedVariable(
+  snapshot: Snapshot,
+  config: ServerConfig,
+  own: Environment,
+): string | undefined {
+  const { key, ...answers } = snapshot;
+  const handedOn = key.environment.filter((name) => !Object.hasOwn(config.env ?? {}, name));
+  const text = snapshotText({ key: { ...key, environment: [] }, ...answers });
+  return [...handedOn, ...filledIn(config)].find((name) => isIn(text, own[name] ?? ""));
+}
+
+const REFERENCE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)/g;
+
+function filledIn(config: ServerConfig): string[] {
+  return [...JSON.stringify(asWritten(config)).matchAll(REFERENCE)].map(([, name = ""]) => name);
+}
+
+/** Answers stand in the file as texts in a text: what JSON escapes is escaped twice. */
+function isIn(text: string, value: string): boolean {
+  if (value.length < MIN_CHARACTERS) return false;
+  return text.includes(value) || text.includes(escaped(escaped(value)));
+}
+
+function escaped(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
