@@ -62,12 +62,13 @@ export function createProcesses(options: ProcessesOptions): Processes {
         const home = await homes.prepare(wantedBy(server));
         count += 1;
         const mark = `${id}.${count}`;
+        const startedAt = performance.now();
         const child = await spawnIn(home, mark, server, signal, options);
         const unwatch = child.pid === undefined ? undefined : guard.watch(child.pid);
         return own(child, alive, async () => {
           unwatch?.();
           release();
-          if (!server.keepDaemons) await runaways.end(mark);
+          if (!server.keepDaemons) await runaways.end(mark, recent(child, startedAt));
           await removed(home, logger);
         });
       } catch (error) {
@@ -81,6 +82,13 @@ export function createProcesses(options: ProcessesOptions): Processes {
     },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
+}
+
+/** Milliseconds in which no machine gives out all numbers of processes, so that they tell which one is older. */
+const RECENT_MS = 10_000;
+
+function recent({ pid }: Child, startedAt: number): number | undefined {
+  return performance.now() - startedAt < RECENT_MS ? pid : undefined;
 }
 
 function wantedBy({ parameters, command, operatorSets, isPrivate, credentials }: Server): Wanted {

@@ -10,8 +10,9 @@ export interface Runaways {
   /**
    * Resolves when no process with that mark is left that can be found. Calls that come together share one look at the
    * processes of the machine. Never rejects.
+   * @param pid of the process that bore the mark first, if it was started lately: older ones need no look
    */
-  end(mark: string): Promise<void>;
+  end(mark: string, pid?: number): Promise<void>;
 }
 
 /** Milliseconds between two looks: many times as long as a look, which costs CPU time, but never long. */
@@ -27,25 +28,26 @@ const MAX_LOOKS = 50;
 const LOOK_AGAIN_MS = 20;
 
 export function createRunaways(logger: Logger): Runaways {
-  let due = new Set<string>();
+  let due = new Map<string, number>();
   let next: Promise<void> | undefined;
   let mayLookAt = 0;
   const look = async (): Promise<void> => {
     // Always later, so that whoever comes now is still part of it.
     await delay(Math.max(0, mayLookAt - performance.now()));
     const marks = due;
-    [due, next] = [new Set(), undefined];
+    [due, next] = [new Map(), undefined];
     const startedAt = performance.now();
-    await endMarked((mark) => marks.has(mark), logger).catch((err: unknown) =>
+    const after = Math.min(...marks.values());
+    await endMarked((mark) => marks.has(mark), logger, after).catch((err: unknown) =>
       logger.error({ err }, "Processes that left the group of their server could not be looked for"),
     );
     const lookMs = performance.now() - startedAt;
     mayLookAt = performance.now() + Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, lookMs * PAUSE_FOR_LOOK));
   };
   return {
-    end(mark) {
+    end(mark, pid = 0) {
       if (!SHOWS_MARKS) return Promise.resolve();
-      due.add(mark);
+      due.set(mark, pid);
       return (next ??= look());
     },
   };
@@ -53,12 +55,17 @@ export function createRunaways(logger: Logger): Runaways {
 
 /**
  * Kills every process with such a mark, and what those start meanwhile. Takes up to a second where one does not end.
+ * @param after only what was started after this process, @default all
  * @throws what the system says, if they cannot be looked for
  */
-export async function endMarked(isDue: (mark: string) => boolean, logger: Logger): Promise<void> {
+export async function endMarked(
+  isDue: (mark: string) => boolean,
+  logger: Logger,
+  after?: number,
+): Promise<void> {
   const pids = new Set<number>();
   for (let looksLeft = MAX_LOOKS; looksLeft > 0; looksLeft -= 1) {
-    const found = await dueProcesses(isDue, looksLeft > 1);
+    const found = await dueProcesses(isDue, looksLeft > 1, after);
     if (found && killAll(found) === 0) break;
     for (const { pid } of found ?? []) pids.add(pid);
     await delay(LOOK_AGAIN_MS);
@@ -71,9 +78,10 @@ export async function endMarked(isDue: (mark: string) => boolean, logger: Logger
 async function dueProcesses(
   isDue: (mark: string) => boolean,
   mayLookAgain: boolean,
+  after: number | undefined,
 ): Promise<Marked[] | undefined> {
   try {
-    return (await markedProcesses()).filter(({ mark }) => isDue(mark));
+    return (await markedProcesses(after)).filter(({ mark }) => isDue(mark));
   } catch (error) {
     if (mayLookAgain && isOutOfDescriptors(error)) return undefined;
     throw error;
