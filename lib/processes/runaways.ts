@@ -35,7 +35,7 @@ export function createRunaways(logger: Logger): Runaways {
     // Always later, so that whoever comes now is still part of it.
     await delay(Math.max(0, mayLookAt - performance.now()));
     const marks = due;
-    [due, next] = [new Map(), undefined];
+    [due, next] = [new Map<string, number>(), undefined];
     const startedAt = performance.now();
     const after = Math.min(...marks.values());
     await endMarked((mark) => marks.has(mark), logger, after).catch((err: unknown) =>
