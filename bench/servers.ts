@@ -32,6 +32,13 @@ export function benchServers(folder: string): BenchServer[] {
       arguments: {},
     },
     {
+      name: "server-filesystem",
+      args: [entryOf("@modelcontextprotocol/server-filesystem"), folder],
+      env: {},
+      tool: "list_allowed_directories",
+      arguments: {},
+    },
+    {
       name: "counter",
       args: [join(ROOT, "test", "fixtures", "servers", "counter.mjs")],
       env: {},
