@@ -1,5 +1,5 @@
 // Runs what needs the real runtime client of Lambda, on the versions of Node that Lambda has:
-// node scripts/lambda.mjs test <20|22|24|all> [option of node]..., or: node scripts/lambda.mjs bench <20|22|24> [option]...
+// node scripts/lambda.mjs <test|offline> <20|22|24|all> [option of node]..., or: node scripts/lambda.mjs bench <20|22|24> [option]...
 // aws-lambda-ric compiles native code (cmake, make, g++, python3), so `npm ci` does not install it: it is kept in .cache/.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -27,7 +27,8 @@ function main([what, choice, ...others]) {
   const reason = `${CLIENT} could not be compiled here: cmake, make, g++ and python3 are needed`;
   if (!client) console.error(`SKIPPED: ${reason}`);
   const variables = client ? { LAMBDA_RUNTIME: client } : { NO_LAMBDA_RUNTIME: reason };
-  const test = [join(ROOT, "scripts", "test.mjs"), "test/lambda/", ...others];
+  const folder = what === "offline" ? "test/offline/" : "test/lambda/";
+  const test = [join(ROOT, "scripts", "test.mjs"), folder, ...others];
   for (const major of choice === "all" ? ALL : [choice]) {
     const status = runOn(major, variables, test);
     if (status !== 0) process.exit(status);

@@ -63,6 +63,8 @@ export async function runOffline(command: readonly string[], options: OfflineOpt
 }
 
 function environment(kept: readonly string[]): NodeJS.ProcessEnv {
+  const { LAMBDA_RUNTIME } = process.env;
+  const runtime = LAMBDA_RUNTIME === undefined ? {} : { LAMBDA_RUNTIME };
   const belowTmp = kept.filter((folder) => folder.startsWith("/tmp/"));
-  return { PATH: process.env["PATH"], HOME: "/nonexistent", KEPT: belowTmp.join(" ") };
+  return { PATH: process.env["PATH"], HOME: "/nonexistent", KEPT: belowTmp.join(" "), ...runtime };
 }
