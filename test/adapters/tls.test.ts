@@ -13,7 +13,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 
 import { serve } from "../../lib/adapters/node.ts";
 import type { RunningServer, ServeOptions, TlsOptions } from "../../lib/adapters/node.ts";
-import { within } from "../support/deadline.ts";
+import { until, within } from "../support/deadline.ts";
 import { readEvents } from "../support/event-stream.ts";
 import { fixture } from "../support/fixture.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
@@ -45,6 +45,13 @@ async function setUp(t: TestContext, name: string, options: Partial<ServeOptions
 
 function healthOf(url: string): Promise<Response> {
   return within(tlsFetch(`${url}/health`), WAIT_MS, "the health");
+}
+
+function isRefused(url: string): Promise<boolean> {
+  return healthOf(url).then(
+    () => false,
+    ({ code }: NodeJS.ErrnoException) => code === "ECONNREFUSED",
+  );
 }
 
 /** A call of the fixture `progress`, as soon as its head is here. */
@@ -180,7 +187,7 @@ describe("the stop", () => {
     const { server, url } = await setUp(t, "progress");
     const running = await progressing(url, 8);
     const closing = server.close();
-    await assert.rejects(healthOf(url), { code: "ECONNREFUSED" });
+    await until(() => isRefused(url), { withinMs: AT_ONCE_MS, label: "nobody listens" });
     assert.match(await within(running.text(), WAIT_MS, "the last frame"), /8 steps done/);
     await within(closing, AT_ONCE_MS, "the adapter closes");
   });
