@@ -10,8 +10,7 @@ import type { DeployedFunction } from "./functions.ts";
 /** An environment of a function that runs one server. */
 export async function environmentFor(target: DeployedFunction, server: BenchServer): Promise<Environment> {
   const { args, env } = server;
-  const line = [...(target.launcher === undefined ? [] : [target.launcher]), process.execPath, ...args];
-  const parameters = { SERVER_PARAMETERS: JSON.stringify({ command: line[0], args: line.slice(1), env }) };
+  const parameters = { SERVER_PARAMETERS: JSON.stringify({ command: process.execPath, args, env }) };
   const path = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" };
   const own = { ALLOW_ANONYMOUS: "true", LOG_LEVEL: "error" };
   const variables = target.isPeer ? { ...parameters, LOG_LEVEL: "error" } : own;

@@ -1,10 +1,12 @@
+import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { build } from "esbuild";
 
 import { ROOT } from "../servers.ts";
-import type { BenchServer } from "../servers.ts";
+import type { LambdaServer } from "./servers.ts";
 
 /** A deployed function: its folder, and its handler as the runtime is told. */
 export interface DeployedFunction {
@@ -17,8 +19,6 @@ export interface DeployedFunction {
   readonly streams: boolean;
   /** Of the other package: one server for each function, so the environment names it. */
   readonly isPeer: boolean;
-  /** What its servers are started by: those of ours have a session of their own anyway. */
-  readonly launcher?: string;
 }
 
 /** The package that is measured beside ours, where the script that starts this has installed it. */
@@ -26,33 +26,57 @@ const PEER = process.env["LAMBDA_PEER"] ?? "";
 
 export async function makeFunctions(
   folder: string,
-  servers: readonly BenchServer[],
+  servers: readonly LambdaServer[],
 ): Promise<DeployedFunction[]> {
-  const own = ownFolder(folder, servers);
+  const [built, plain] = [await builtFolder(folder, servers), plainFolder(folder, servers)];
   const [installed, bundled] = await peerFolders(folder);
-  const ours = { folder: own, entry: "lambda.js", isPeer: false } as const;
-  const theirs = { handler: "index.handler", streams: false, isPeer: true } as const;
+  const streaming = { handler: "index.handler", streams: true, isPeer: false } as const;
+  const buffered = { handler: "index.buffered", streams: false, isPeer: false } as const;
+  const theirs = { handler: "index.handler", entry: "index.js", streams: false, isPeer: true } as const;
   return [
-    { ...ours, name: "mayfly, streaming", handler: "index.handler", streams: true },
-    { ...ours, name: "mayfly, buffered", handler: "index.buffered", streams: false },
-    // Linux shares a busy machine out between sessions first: all servers must have one, or none.
-    { ...theirs, name: "aws, bundled by esbuild", folder: bundled, entry: "index.js", launcher: "setsid" },
-    { ...theirs, name: "aws, as installed", folder: installed, entry: "index.js", launcher: "setsid" },
+    { ...streaming, name: "mayfly, built, streaming", folder: built, entry: "mayfly.mjs" },
+    { ...buffered, name: "mayfly, built, buffered", folder: built, entry: "mayfly.mjs" },
+    { ...streaming, name: "mayfly, streaming", folder: plain, entry: "lambda.js" },
+    { ...buffered, name: "mayfly, buffered", folder: plain, entry: "lambda.js" },
+    { ...theirs, name: "aws, bundled by esbuild", folder: bundled },
+    { ...theirs, name: "aws, as installed", folder: installed },
   ];
 }
 
-function ownFolder(parent: string, servers: readonly BenchServer[]): string {
-  const mcpServers = Object.fromEntries(
-    servers.map(({ name, args, env }) => [name, { command: process.execPath, args, env }]),
+/** What `mayfly build --target lambda` writes: what is deployed. */
+async function builtFolder(parent: string, servers: readonly LambdaServer[]): Promise<string> {
+  const [project, folder] = [newFolder(parent, "project"), join(parent, "mayfly-built")];
+  const config = configOf(servers, ({ npx, args }) =>
+    npx ? { command: "npx", args: ["-y", ...npx] } : { command: process.execPath, args },
   );
+  writeFileSync(join(project, "mcp.json"), config);
+  const build = [join(ROOT, "dist", "cli", "main.js"), "build", "--target", "lambda", "--target-out", folder];
+  const { stdout } = await promisify(execFile)(process.execPath, build, { cwd: project });
+  console.log(stdout);
+  return folder;
+}
+
+/** The same servers as those of the other package, from the same files. */
+function plainFolder(parent: string, servers: readonly LambdaServer[]): string {
   const folder = newFolder(parent, "mayfly");
   copyFileSync(join(ROOT, "dist", "bundle", "lambda.js"), join(folder, "lambda.js"));
   writeFileSync(
     join(folder, "index.js"),
     'export { handler, bufferedHandler as buffered } from "./lambda.js";',
   );
-  writeFileSync(join(folder, "mcp.json"), JSON.stringify({ mcpServers }));
+  writeFileSync(
+    join(folder, "mcp.json"),
+    configOf(servers, ({ args }) => ({ command: process.execPath, args })),
+  );
   return folder;
+}
+
+function configOf(
+  servers: readonly LambdaServer[],
+  commandOf: (server: LambdaServer) => { readonly command: string; readonly args: readonly string[] },
+): string {
+  const entries = servers.map((server) => [server.name, { ...commandOf(server), env: server.env }] as const);
+  return JSON.stringify({ mcpServers: Object.fromEntries(entries) });
 }
 
 /** As its documentation has it, and bundled as its users do it, with the options of our own bundle. */
