@@ -1,6 +1,6 @@
 // Programs that are fetched from npm, and kept in .cache/.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,10 +24,12 @@ export function install(prefix, name) {
   return npm(["install", "--prefix", prefix, ...APART, "--ignore-scripts", name]);
 }
 
-/** The same for a package that has to be compiled. npm asks for leave by name, once it has the setting. */
+/** The same for a package that has to be compiled: the manifest of the folder gives npm leave for that one. */
 export function installWithScripts(prefix, name) {
-  const leave = `--allow-scripts=${name.replace(/@[^@]*$/, "")}`;
-  return npm(["install", "--prefix", prefix, ...APART, leave, name]);
+  const allowScripts = { [name.replace(/@[^@]*$/, "")]: true };
+  mkdirSync(prefix, { recursive: true });
+  writeFileSync(join(prefix, "package.json"), JSON.stringify({ private: true, allowScripts }));
+  return npm(["install", "--prefix", prefix, ...APART, name]);
 }
 
 /** Our environment with that Node first: what a program starts by the name `node` must be this version too. */
