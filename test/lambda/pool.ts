@@ -6,6 +6,7 @@ export interface Pool {
   use<Result>(work: (environment: Environment) => Promise<Result>): Promise<Result>;
   /** Resolves when all are at rest. */
   idle(): Promise<void>;
+  /** Ends all as soon as they are at rest. */
   stop(): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export function createPool(start: () => Promise<Environment>): Pool {
     all.push(starting);
     return starting;
   };
+  const idle = async (): Promise<void> => void (await Promise.all(busy));
   return {
     async use(work) {
       const environment = free.pop() ?? (await more());
@@ -32,12 +34,19 @@ export function createPool(start: () => Promise<Environment>): Pool {
         () => release(environment),
       );
       busy.add(resting);
-      void resting.finally(() => busy.delete(resting));
+      // One that failed stays, for whoever waits for rest next.
+      resting.then(() => busy.delete(resting), nothing);
       return working;
     },
-    idle: async () => void (await Promise.all(busy)),
+    idle,
     stop: async () => {
-      for (const environment of await Promise.all(all)) await environment.stop();
+      try {
+        await idle();
+      } finally {
+        for (const environment of await Promise.all(all)) await environment.stop();
+      }
     },
   };
 }
+
+function nothing(): void {}
