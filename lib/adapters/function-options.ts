@@ -34,7 +34,8 @@ export function functionOptions(variables: Variables): HandlerOptions {
  * Refuses what needs a process that outlives its request: the next one may meet another instance, or this one frozen.
  * @throws ConfigurationError
  */
-export function refuseWhatOutlives({ mcpServers, inputMode, sessions, transports }: HandlerOptions): void {
+export function refuseWhatOutlives(options: HandlerOptions): void {
+  const { mcpServers, inputMode, sessions, transports, snapshotTtlMs = 0 } = options;
   const holding = Object.entries(mcpServers).find(([, server]) => (server.inputMode ?? inputMode) === "hold");
   if (holding) {
     throw new ConfigurationError(
@@ -46,5 +47,8 @@ export function refuseWhatOutlives({ mcpServers, inputMode, sessions, transports
   }
   if (transports?.includes("sse")) {
     throw new ConfigurationError("transports: a function cannot serve HTTP+SSE: leave it out");
+  }
+  if (snapshotTtlMs > 0) {
+    throw new ConfigurationError("snapshotTtlMs: a function cannot record in the background: leave it out");
   }
 }

@@ -334,7 +334,8 @@ export interface HandlerOptions extends McpConfig {
   readonly snapshot?: boolean | string;
   /**
    * Milliseconds after which a snapshot is recorded anew in the background, by the next request that it answers. Without
-   * a snapshot, such a request makes one. For hosts that live long: a function freezes what runs in the background.
+   * a snapshot, such a request makes one. For hosts that live long: `createLambdaHandlers` refuses it, as what runs in the
+   * background is frozen with the function.
    * @default 0: never
    */
   readonly snapshotTtlMs?: number;

@@ -213,10 +213,16 @@ describe("both handlers", () => {
     { inputMode: "hold" },
     { sessions: "shared" },
     { transports: ["mcp", "sse"] },
+    { snapshotTtlMs: 1 },
   ];
   for (const option of outliving) {
     test(`cannot be made with ${JSON.stringify(option)}, which needs a process that stays`, () => {
-      assert.throws(() => createLambdaHandlers({ mcpServers, ...option }), ConfigurationError);
+      const [name = ""] = Object.keys(option);
+      const refused = (error: unknown): boolean =>
+        error instanceof ConfigurationError &&
+        error.message.includes(name) &&
+        /a function cannot/.test(error.message);
+      assert.throws(() => createLambdaHandlers({ mcpServers, ...option }), refused);
     });
   }
 });
