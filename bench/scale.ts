@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { NGINX } from "../test/scale/balancers.ts";
 import { startFleet } from "../test/scale/fleet.ts";
 import type { Fleet, Instance } from "../test/scale/fleet.ts";
-import { sharedScope } from "../test/scale/scope.ts";
+import { sharedScope } from "../test/support/shared-scope.ts";
 import { until } from "../test/support/deadline.ts";
 import { machineFacts } from "./machine.ts";
 import { cpuOf, idle, memoryOf, serversOf } from "./scale/accounts.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { ROOT } from "../support/documents.ts";
 import { temporaryFolder } from "../support/files.ts";
-import { sharedScope } from "../scale/scope.ts";
+import { sharedScope } from "../support/shared-scope.ts";
 import { NO_RUNTIME, RUNTIME } from "../lambda/environment.ts";
 import { buildFunction } from "../vercel/build.ts";
 import type { Deployed } from "./function.ts";

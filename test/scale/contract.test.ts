@@ -1,41 +1,33 @@
 import assert from "node:assert/strict";
-import { describe } from "node:test";
 
 import { FIXTURES, STATE_SECRET, contract, contractServers } from "../contract.ts";
-import { NGINX, ROUND_ROBIN } from "./balancers.ts";
+import { BALANCER } from "./balancers.ts";
 import { startFleet } from "./fleet.ts";
-import { sharedScope } from "./scope.ts";
+import { sharedScope } from "../support/shared-scope.ts";
 
-const CASES = [
-  { balancer: NGINX, instances: 4 },
-  { balancer: ROUND_ROBIN, instances: 2 },
-] as const;
+const INSTANCES = 2;
 
 // Every two requests in a row meet different instances here: whatever one of them kept for the next would be missed.
-for (const { balancer, instances } of CASES) {
-  describe(`behind ${balancer.name}`, { skip: balancer.skip }, () => {
-    contract(`${instances} instances behind ${balancer.name}`, async (token) => {
-      const scope = sharedScope();
-      const mcpServers = contractServers(FIXTURES, token);
-      const fleet = await startFleet(scope, {
-        balancer,
-        instances,
-        mcpServers,
-        token,
-        env: { STATE_SECRET },
-      });
-      return {
-        fetch: (path, init) => fetch(fleet.url + path, init),
-        settled: () => Promise.resolve([]),
-        async stop() {
-          const shares = fleet.logged();
-          await scope.end();
-          assert.ok(
-            shares.every((share) => share >= 5),
-            `requests by instance: ${shares.join(", ")}`,
-          );
-        },
-      };
-    });
+contract(`${INSTANCES} instances behind ${BALANCER.name}`, async (token) => {
+  const scope = sharedScope();
+  const mcpServers = contractServers(FIXTURES, token);
+  const fleet = await startFleet(scope, {
+    balancer: BALANCER,
+    instances: INSTANCES,
+    mcpServers,
+    token,
+    env: { STATE_SECRET },
   });
-}
+  return {
+    fetch: (path, init) => fetch(fleet.url + path, init),
+    settled: () => Promise.resolve([]),
+    async stop() {
+      const shares = fleet.logged();
+      await scope.end();
+      assert.ok(
+        shares.every((share) => share >= 5),
+        `requests by instance: ${shares.join(", ")}`,
+      );
+    },
+  };
+});

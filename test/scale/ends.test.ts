@@ -7,8 +7,7 @@ import type { TestContext } from "node:test";
 import { until } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { testToken } from "../support/fixture.ts";
-import { NGINX, ROUND_ROBIN } from "./balancers.ts";
-import type { Balancer } from "./balancers.ts";
+import { BALANCER } from "./balancers.ts";
 import { startFleet } from "./fleet.ts";
 import type { Fleet, Instance } from "./fleet.ts";
 import { fixtureServers } from "./servers.ts";
@@ -17,27 +16,28 @@ import type { Sent, Traffic } from "./traffic.ts";
 
 const WAIT_MS = 30_000;
 const CLIENTS = 6;
-const CALL_MS = 100;
+const CALL_MS = 300;
 
 interface Running {
   readonly fleet: Fleet;
   readonly first: Instance;
+  readonly second: Instance;
   readonly traffic: Traffic;
   /** The calls that servers have run, in their order. */
   readonly ran: () => Promise<readonly string[]>;
 }
 
-async function run(t: TestContext, balancer: Balancer): Promise<Running> {
+async function run(t: TestContext): Promise<Running> {
   const token = testToken();
   const file = join(await temporaryFolder(t), "calls");
   const mcpServers = fixtureServers(token, ["notes-calls"]);
-  const fleet = await startFleet(t, { balancer, instances: 2, mcpServers, token });
-  const [first] = fleet.instances;
-  assert.ok(first);
+  const fleet = await startFleet(t, { balancer: BALANCER, instances: 2, mcpServers, token });
+  const [first, second] = fleet.instances;
+  assert.ok(first && second);
   const traffic = startTraffic({ url: `${fleet.url}/mcp`, file, clients: CLIENTS, callMs: CALL_MS });
   t.after(() => traffic.end());
   const ran = async (): Promise<readonly string[]> => (await readFile(file, "utf8")).trim().split("\n");
-  return { fleet, first, traffic, ran };
+  return { fleet, first, second, traffic, ran };
 }
 
 /** Waits for so many answers from there that began after now. */
@@ -56,51 +56,79 @@ function isAnswered({ outcome }: Sent): boolean {
   return outcome === "answered";
 }
 
-/** No call ran twice: what a balancer sends again may have had effects. */
-async function assertRanOnce({ ran }: Running, sent: readonly Sent[]): Promise<void> {
+function lostOf(sent: readonly Sent[]): readonly Sent[] {
+  return sent.filter((one) => !isAnswered(one));
+}
+
+/**
+ * No call ran twice: what a balancer sends again may have had effects.
+ * @returns the calls that ran
+ */
+async function assertRanOnce({ ran }: Running, sent: readonly Sent[]): Promise<readonly string[]> {
   const keys = await ran();
   assert.equal(new Set(keys).size, keys.length, "a call ran twice");
   const missing = sent.filter((one) => isAnswered(one) && !keys.includes(one.key));
   assert.deepEqual(missing, []);
+  return keys;
 }
 
-for (const balancer of [NGINX, ROUND_ROBIN]) {
-  describe(`an instance behind ${balancer.name} in the middle of traffic`, { skip: balancer.skip }, () => {
-    test("that is told to stop answers all that it runs, and cuts off at most one that comes in that instant", async (t) => {
-      const running = await run(t, balancer);
-      const { fleet, first, traffic } = running;
-      const [, second] = fleet.instances;
-      assert.ok(second);
-      await answersFrom(first, traffic, CLIENTS);
-      first.process.kill("SIGTERM");
-      assert.equal((await first.exit()).code, 0);
-      await answersFrom(second, traffic, CLIENTS);
-      await answersFrom(await fleet.restart(first), traffic, CLIENTS);
-      const sent = await traffic.end();
-      const lost = sent.filter((one) => !isAnswered(one));
-      assert.ok(lost.length <= 1, JSON.stringify(lost));
-      await assertRanOnce(running, sent);
-      // What was cut off has not run: it may be sent again.
-      assert.equal((await running.ran()).length, sent.length - lost.length);
-    });
-
-    test("that is killed loses what it was doing, and nothing else", async (t) => {
-      const running = await run(t, balancer);
-      const { fleet, first, traffic } = running;
-      const [, second] = fleet.instances;
-      assert.ok(second);
-      await answersFrom(first, traffic, CLIENTS);
-      const killedAt = performance.now();
-      first.process.kill("SIGKILL");
-      await first.exit();
-      await answersFrom(second, traffic, 2 * CLIENTS);
-      await answersFrom(await fleet.restart(first), traffic, CLIENTS);
-      const sent = await traffic.end();
-      const lost = sent.filter((one) => !isAnswered(one));
-      assert.ok(lost.length > 0 && lost.length <= CLIENTS, JSON.stringify(lost));
-      // Each was on its way when the instance died.
-      for (const { startedAt, endedAt } of lost) assert.ok(startedAt < killedAt && endedAt >= killedAt);
-      await assertRanOnce(running, sent);
-    });
+describe(`an instance behind ${BALANCER.name} in the middle of traffic`, () => {
+  test("that is taken out of the balancer before it is told to stop loses nothing", async (t) => {
+    const running = await run(t);
+    const { fleet, first, second, traffic } = running;
+    await answersFrom(first, traffic, CLIENTS);
+    await fleet.sendOnlyTo([second]);
+    const outAt = performance.now();
+    first.process.kill("SIGTERM");
+    assert.equal((await first.exit()).code, 0);
+    await answersFrom(second, traffic, CLIENTS);
+    const restarted = await fleet.restart(first);
+    const backAt = performance.now();
+    await fleet.sendOnlyTo([restarted, second]);
+    await answersFrom(restarted, traffic, CLIENTS);
+    const sent = await traffic.end();
+    assert.deepEqual(lostOf(sent), []);
+    const meanwhile = sent.filter(({ startedAt }) => startedAt >= outAt && startedAt < backAt);
+    assert.ok(meanwhile.length >= CLIENTS && meanwhile.every((one) => one.instance === second.address));
+    await assertRanOnce(running, sent);
   });
-}
+
+  test("that is only told to stop answers all that it runs: what it cuts off has not run, and has just come", async (t) => {
+    const running = await run(t);
+    const { fleet, first, second, traffic } = running;
+    await answersFrom(first, traffic, CLIENTS);
+    const toldAt = performance.now();
+    first.process.kill("SIGTERM");
+    assert.equal((await first.exit()).code, 0);
+    const endedAt = performance.now();
+    await answersFrom(second, traffic, CLIENTS);
+    await answersFrom(await fleet.restart(first), traffic, CLIENTS);
+    const sent = await traffic.end();
+    const ran = await assertRanOnce(running, sent);
+    for (const lost of lostOf(sent)) {
+      assert.ok(!ran.includes(lost.key), "may be sent again");
+      assert.ok(lost.startedAt < endedAt && lost.endedAt > toldAt, JSON.stringify(lost));
+    }
+  });
+
+  test("that is killed loses what it was doing, and nothing else", async (t) => {
+    const running = await run(t);
+    const { fleet, first, second, traffic } = running;
+    await answersFrom(first, traffic, CLIENTS);
+    const killedAt = performance.now();
+    first.process.kill("SIGKILL");
+    await first.exit();
+    // Until then the system may still accept connections for it.
+    const goneAt = performance.now();
+    await answersFrom(second, traffic, 2 * CLIENTS);
+    await answersFrom(await fleet.restart(first), traffic, CLIENTS);
+    const sent = await traffic.end();
+    const lost = lostOf(sent);
+    assert.ok(lost.length > 0 && lost.length <= CLIENTS, JSON.stringify(lost));
+    // Each was on its way to the instance while it died.
+    for (const { startedAt, endedAt } of lost) {
+      assert.ok(startedAt < goneAt && endedAt >= killedAt, JSON.stringify(lost));
+    }
+    await assertRanOnce(running, sent);
+  });
+});

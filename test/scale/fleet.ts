@@ -31,6 +31,8 @@ export interface Fleet {
   readonly url: string;
   readonly instances: readonly Instance[];
   readonly instanceAt: (address: string) => Instance;
+  /** Takes all others out of the balancer. */
+  readonly sendOnlyTo: (instances: readonly Instance[]) => Promise<void>;
   /** Another command at the address of one that has ended. */
   readonly restart: (instance: Instance) => Promise<Instance>;
   /** The requests that each has in its log, in the order of the instances. */
@@ -51,17 +53,19 @@ export async function startFleet(scope: Scope, options: FleetOptions): Promise<F
   const instances = await Promise.all(Array.from({ length: options.instances }, () => start()));
   // Each asks its first server for an example when it starts.
   for (const { example } of instances) await example();
-  const url = await balancer.start(
-    scope,
-    instances.map(({ address }) => address),
-  );
+  const { url, sendOnlyTo } = await balancer.start(scope, addressesOf(instances));
   return {
     url,
+    sendOnlyTo: (some) => sendOnlyTo(addressesOf(some)),
     instances,
     instanceAt: (address) => found(instances, address),
     restart: ({ url: before }) => start(Number(new URL(before).port)),
     logged: () => instances.map(requestsIn),
   };
+}
+
+function addressesOf(instances: readonly Instance[]): readonly string[] {
+  return instances.map(({ address }) => address);
 }
 
 function found(instances: readonly Instance[], address: string): Instance {

@@ -3,43 +3,47 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 
 import { until, within } from "../support/deadline.ts";
-import { codeIn } from "../support/documents.ts";
 import { temporaryFolder } from "../support/files.ts";
 import type { Scope } from "../support/files.ts";
-import { INSTANCE } from "./instance-header.ts";
+import { allProcesses, isAlive } from "../support/processes.ts";
+import { nginxConfiguration } from "./nginx-configuration.ts";
+import type { Choose, Setting } from "./nginx-configuration.ts";
+import type { RunningBalancer } from "./running-balancer.ts";
 
 const WAIT_MS = 15_000;
+const FILE = "nginx.conf";
 
 export function hasNginx(): boolean {
   return spawnSync("nginx", ["-v"]).status === 0;
 }
 
-/** nginx as docs/scaling.md sets it up, in the foreground. */
-export function startNginx(scope: Scope, instances: readonly string[]): Promise<string> {
-  return start(scope, instances, ([inTurn]) => inTurn);
-}
-
-/** The same, with all requests of a caller at one instance. */
-export function startStickyNginx(scope: Scope, instances: readonly string[]): Promise<string> {
-  return start(scope, instances, ([inTurn = "", sticky = ""]) => inTurn.replace(UPSTREAM, () => sticky));
-}
-
-const UPSTREAM = /^upstream mayfly \{[^]*?^\}\n/m;
-
-async function start(
+/** nginx on a port of its own. */
+export async function startNginx(
   scope: Scope,
   instances: readonly string[],
-  choose: (documented: readonly string[]) => string | undefined,
-): Promise<string> {
+  choose: Choose,
+): Promise<RunningBalancer> {
   const folder = await temporaryFolder(scope);
   await mkdir(join(folder, "logs"));
   const port = await freePort();
-  await writeFile(join(folder, "nginx.conf"), await configuration({ folder, port, instances, choose }));
-  const nginx = spawn("nginx", ["-p", folder, "-c", "nginx.conf", "-e", "logs/error.log"], {
+  const setting = { folder, port, instances, active: instances, choose };
+  const pid = await run(scope, setting);
+  return {
+    url: urlOf(setting),
+    sendOnlyTo: async (active) => {
+      await configure({ ...setting, active });
+      await reload(pid);
+    },
+  };
+}
+
+/** @returns the id of its process, when it answers */
+async function run(scope: Scope, setting: Setting): Promise<number> {
+  await configure(setting);
+  const nginx = spawn("nginx", ["-p", setting.folder, "-c", FILE, "-e", "logs/error.log"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const said: Buffer[] = [];
@@ -49,10 +53,26 @@ async function start(
     nginx.kill("SIGTERM");
     await within(exited, WAIT_MS, "nginx exits").finally(() => nginx.kill("SIGKILL"));
   });
-  const url = `http://127.0.0.1:${port}`;
   const label = (): string => `nginx listens: ${Buffer.concat(said).toString()}`;
-  await until(() => answers(`${url}/health`), { withinMs: WAIT_MS, label });
-  return url;
+  await until(() => answers(`${urlOf(setting)}/health`), { withinMs: WAIT_MS, label });
+  if (nginx.pid === undefined) throw new Error(label());
+  return nginx.pid;
+}
+
+async function configure(setting: Setting): Promise<void> {
+  await writeFile(join(setting.folder, FILE), await nginxConfiguration(setting));
+}
+
+/** What `nginx -s reload` does. Workers of the configuration before end with the last request that they have. */
+async function reload(pid: number): Promise<void> {
+  const workers = allProcesses().filter(({ ppid }) => ppid === pid);
+  process.kill(pid, "SIGHUP");
+  const areGone = (): boolean => workers.every((worker) => !isAlive(worker.pid));
+  await until(areGone, { withinMs: WAIT_MS, label: "the workers of the configuration before end" });
+}
+
+function urlOf({ port }: Setting): string {
+  return `http://127.0.0.1:${port}`;
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -69,37 +89,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
-}
-
-interface Setting {
-  readonly folder: string;
-  readonly port: number;
-  readonly instances: readonly string[];
-  readonly choose: (documented: readonly string[]) => string | undefined;
-}
-
-async function configuration({ folder, port, instances, choose }: Setting): Promise<string> {
-  const documented = choose((await codeIn("docs/scaling.md", "nginx")).map(({ code }) => code));
-  const servers = instances.map((instance) => `  server ${instance} max_fails=1 fail_timeout=1s;\n`).join("");
-  const site = (documented ?? "")
-    .replace(/(?: *server [\d.]+:\d+[^;]*;\n)+/, servers)
-    .replace(/listen \d+;/, `listen 127.0.0.1:${port};`)
-    // Which of the two has answered, where nginx had to ask a second one.
-    .replace("location / {", `add_header ${INSTANCE} $answering always;\n  location / {`);
-  return `
-daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-${process.getuid?.() === 0 ? `user ${userInfo().username};` : ""}
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  map $upstream_addr $answering { "~(?<last>[^, ]+)$" $last; }
-${site}}
-`;
 }

@@ -2,17 +2,22 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 
 import type { Scope } from "../support/files.ts";
 import { INSTANCE } from "./instance-header.ts";
+import type { RunningBalancer } from "./running-balancer.ts";
 
 /** The least that a balancer does: turns, streams that are passed on at once, and the next one where nobody listens. */
-export async function startRoundRobin(scope: Scope, instances: readonly string[]): Promise<string> {
-  let turn = 0;
+export async function startRoundRobin(scope: Scope, instances: readonly string[]): Promise<RunningBalancer> {
+  const passing = new Set<Promise<void>>();
+  let [turn, order] = [0, instances];
   const server = createServer((incoming, outgoing) => {
-    const first = turn++ % instances.length;
-    const order = [...instances.slice(first), ...instances.slice(0, first)];
-    pass(incoming, outgoing, order).catch((error: Error) => outgoing.destroy(error));
+    const first = turn++ % order.length;
+    const passed = pass(incoming, outgoing, [...order.slice(first), ...order.slice(0, first)])
+      .catch((error: Error) => void outgoing.destroy(error))
+      .finally(() => passing.delete(passed));
+    passing.add(passed);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -20,7 +25,13 @@ export async function startRoundRobin(scope: Scope, instances: readonly string[]
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async sendOnlyTo(some) {
+      order = some;
+      await Promise.all(passing);
+    },
+  };
 }
 
 async function pass(
@@ -35,9 +46,7 @@ async function pass(
     outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, [INSTANCE]: instance });
     outgoing.flushHeaders();
     // An instance that is killed breaks its answer off, and so do we.
-    answer.once("error", () => outgoing.destroy());
-    answer.pipe(outgoing);
-    return;
+    return pipeline(answer, outgoing);
   }
   outgoing.writeHead(502).end();
 }

@@ -15,7 +15,7 @@ import { ask } from "./asking.ts";
 import { ROUND_ROBIN, STICKY_NGINX } from "./balancers.ts";
 import { startFleet } from "./fleet.ts";
 import type { Fleet, FleetOptions } from "./fleet.ts";
-import { sharedScope } from "./scope.ts";
+import { sharedScope } from "../support/shared-scope.ts";
 import { fixtureServers } from "./servers.ts";
 
 const ACCEPTED = { action: "accept", content: { name: "Ada" } };

@@ -3,6 +3,8 @@ import { call, post } from "../support/rpc.ts";
 import { INSTANCE } from "./instance-header.ts";
 
 const WAIT_MS = 30_000;
+/** A connection each: a balancer may close one that waits for its next request at the moment in which that is sent. */
+const FRESH = { connection: "close" };
 
 /** One call of the fixture `notes-calls`, and what became of it. */
 export interface Sent {
@@ -60,7 +62,11 @@ async function outcomeOf(
 ): Promise<Pick<Sent, "instance" | "outcome">> {
   let instance = "";
   try {
-    const response = await within(fetch(url, post(call("note", args))), WAIT_MS, `an answer to ${args.key}`);
+    const response = await within(
+      fetch(url, post(call("note", args), FRESH)),
+      WAIT_MS,
+      `an answer to ${args.key}`,
+    );
     instance = response.headers.get(INSTANCE) ?? "";
     const text = await response.text();
     const isAnswer = response.status === 200 && text.includes(`"text":"${args.key}"`);

@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
 import { serve } from "../../lib/adapters/node.ts";
+import { once } from "../../lib/promises.ts";
 import { CHILDREN, configOf } from "../matrix/children.ts";
 import { CLIENTS, LEGACY_SECOND } from "../matrix/clients.ts";
 import { within } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
+import type { Scope } from "../support/files.ts";
 import { fixture } from "../support/fixture.ts";
 import { modern, modernCall } from "../support/modern.ts";
 import { waitUntilGone } from "../support/processes.ts";
 import { call, initialize, notification, post, request } from "../support/rpc.ts";
+import { sharedScope } from "../support/shared-scope.ts";
 import { build, real } from "./recorded.ts";
-import type { Configured } from "./recorded.ts";
+import type { Built } from "./recorded.ts";
 
 const WAIT_MS = 20_000;
 
@@ -30,8 +33,7 @@ interface Line {
   readonly snapshot?: boolean;
 }
 
-async function adapterOver(t: TestContext, configFor: Configured): Promise<Watched> {
-  const { options, token } = await build(t, configFor);
+async function adapterOver(t: TestContext, { options, token }: Built): Promise<Watched> {
   const lines: Line[] = [];
   const note = (fields: object, message: string): void => void (message === "request" && lines.push(fields));
   const logger = { debug: note, info: note, warn: note, error: note };
@@ -45,9 +47,15 @@ async function adapterOver(t: TestContext, configFor: Configured): Promise<Watch
   return { url: new URL(`${server.url}/mcp`), byProcess };
 }
 
-/** The fixture that notes its starts in a file, and how many there are since the last look. */
-async function noted(t: TestContext): Promise<[Configured, () => Promise<number>]> {
-  const file = join(await temporaryFolder(t), "starts");
+interface Noted {
+  readonly built: Built;
+  /** Since the last look. */
+  readonly starts: () => Promise<number>;
+}
+
+/** The fixture that notes its starts in a file. */
+async function buildNoted(scope: Scope): Promise<Noted> {
+  const file = join(await temporaryFolder(scope), "starts");
   const { command, args } = fixture("notes-its-start");
   const [program = ""] = args;
   let before = 0;
@@ -57,18 +65,29 @@ async function noted(t: TestContext): Promise<[Configured, () => Promise<number>
     before = all;
     return since;
   };
-  return [(token) => ({ command, args: [program, `--token=${token}`, `--file=${file}`] }), starts];
+  const config = (token: string) => ({ command, args: [program, `--token=${token}`, `--file=${file}`] });
+  const built = await build(scope, config);
+  assert.ok((await starts()) > 2, "it was recorded by processes");
+  return { built, starts };
 }
 
 const nobody = (): never => assert.fail("nobody is asked");
 
 describe("to connect, to list and to call two tools starts exactly two processes:", () => {
   const clients = [...CLIENTS, LEGACY_SECOND];
+  // Each server is recorded once, for all its clients.
+  const scope = sharedScope();
+  after(() => scope.end());
+  const noted = once(() => buildNoted(scope));
+  const everything = once(() => build(scope, real("server-everything", "stdio")));
+  const children = CHILDREN.filter(({ name }) => name !== "legacy-only").map((child) => ({
+    name: child.name,
+    built: once(() => build(scope, (token) => configOf(child, token))),
+  }));
   for (const client of clients) {
     test(`${client.title}, with a server that notes its starts`, async (t) => {
-      const [config, starts] = await noted(t);
-      const { url, byProcess } = await adapterOver(t, config);
-      assert.ok((await starts()) > 2, "it was recorded by processes");
+      const { built, starts } = await noted();
+      const { url, byProcess } = await adapterOver(t, built);
       const connected = await within(client.connect(url, nobody), WAIT_MS, "connect");
       t.after(() => connected.close());
       assert.deepEqual(
@@ -85,7 +104,7 @@ describe("to connect, to list and to call two tools starts exactly two processes
   // One of each SDK, of each era.
   for (const client of clients.slice(0, 2)) {
     test(`${client.title}, with server-everything`, async (t) => {
-      const { url, byProcess } = await adapterOver(t, real("server-everything", "stdio"));
+      const { url, byProcess } = await adapterOver(t, await everything());
       const connected = await within(client.connect(url, nobody), WAIT_MS, "connect");
       t.after(() => connected.close());
       const tools = await within(connected.listTools(), WAIT_MS, "tools/list");
@@ -97,12 +116,12 @@ describe("to connect, to list and to call two tools starts exactly two processes
       assert.deepEqual(byProcess(), ["tools/call", "tools/call"]);
     });
 
-    for (const child of CHILDREN.filter(({ name }) => name !== "legacy-only")) {
-      test(`${client.title}, with a ${child.name} server`, async (t) => {
-        const { url, byProcess } = await adapterOver(t, (token) => configOf(child, token));
+    for (const { name, built } of children) {
+      test(`${client.title}, with a ${name} server`, async (t) => {
+        const { url, byProcess } = await adapterOver(t, await built());
         const connected = await within(client.connect(url, nobody), WAIT_MS, "connect");
         t.after(() => connected.close());
-        assert.equal(connected.serverName, child.name);
+        assert.equal(connected.serverName, name);
         await within(connected.listTools(), WAIT_MS, "tools/list");
         for (const message of ["one", "two"])
           await within(connected.call("echo", { message }), WAIT_MS, "call");
@@ -134,9 +153,8 @@ describe("to connect, to list and to call two tools starts exactly two processes
   };
   for (const [title, requests] of Object.entries(conversations)) {
     test(title, async (t) => {
-      const [config, starts] = await noted(t);
-      const { url, byProcess } = await adapterOver(t, config);
-      await starts();
+      const { built, starts } = await noted();
+      const { url, byProcess } = await adapterOver(t, built);
       for (const init of requests) {
         const response = await within(fetch(url, init), WAIT_MS, "an answer");
         assert.ok(response.ok, String(response.status));

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { createHandler } from "../../lib/index.ts";
@@ -9,6 +8,7 @@ import { snapshotText } from "../../lib/snapshot/format.ts";
 import { recordServer } from "../../lib/snapshot/record-server.ts";
 import { within } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
+import type { Scope } from "../support/files.ts";
 import { testToken } from "../support/fixture.ts";
 import { waitUntilGone } from "../support/processes.ts";
 
@@ -36,7 +36,7 @@ export function real(name: string, ...args: string[]): Configured {
 
 /** Records a server, and writes its snapshot where handlers look for it. */
 export async function build(
-  t: TestContext,
+  t: Scope,
   configFor: Configured,
   more: Partial<HandlerOptions> = {},
 ): Promise<Built> {
@@ -60,11 +60,7 @@ export interface Counted {
 }
 
 /** The handler is closed after the test, and leaves no process. */
-export function counted(
-  t: TestContext,
-  { options, token }: Built,
-  more: Partial<HandlerOptions> = {},
-): Counted {
+export function counted(t: Scope, { options, token }: Built, more: Partial<HandlerOptions> = {}): Counted {
   const handler = createHandler({ ...options, ...more });
   let processes = 0;
   t.after(async () => {

@@ -1,4 +1,4 @@
-import type { Scope } from "../support/files.ts";
+import type { Scope } from "./files.ts";
 
 /** A scope that several tests share. */
 export interface SharedScope extends Scope {
