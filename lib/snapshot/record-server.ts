@@ -1,5 +1,4 @@
-import { ConfigurationError } from "../configuration/error.ts";
-import type { HandlerOptions } from "../configuration/options.ts";
+import type { HandlerOptions, ServerConfig } from "../configuration/options.ts";
 import { report } from "../exchange/endings.ts";
 import { createHost } from "../host.ts";
 import type { Host } from "../host.ts";
@@ -15,14 +14,16 @@ export interface Recording {
   readonly snapshot: Snapshot;
   /** Milliseconds from the start of a process until it was ready for requests. */
   readonly startMs: number;
+  /** A variable whose value is in the snapshot, which no file may hold then; undefined if there is none. */
+  readonly exposed: string | undefined;
 }
 
 /**
  * Records what a server answers without being asked to do anything, by real processes: with its variables, its sandbox
  * and its limits, as requests start it. None is left when it is done.
  * @param command runs in place of the configured one; the snapshot is made for the configured one all the same
- * @throws MayflyError with the reason if the server cannot be opened; ConfigurationError, also where its answers hold
- * the value of a variable. What it wrote to stderr goes to `options.logger`
+ * @throws MayflyError with the reason if the server cannot be opened; ConfigurationError. What it wrote to stderr goes to
+ * `options.logger`
  */
 export async function recordServer(
   name: string,
@@ -37,21 +38,15 @@ export async function recordServer(
   try {
     const { answers, startMs } = await recordAnswers(stageFor(server, host));
     const snapshot = { key, ...answers };
-    refuseExposed(name, snapshot, options);
-    return { snapshot, startMs };
+    return { snapshot, startMs, exposed: exposedIn(snapshot, options.mcpServers[name]) };
   } finally {
     await host.processes.close();
   }
 }
 
 /** What is written to a file may be read by others than who may read the environment. */
-function refuseExposed(name: string, snapshot: Snapshot, { mcpServers }: HandlerOptions): void {
-  const config = mcpServers[name];
-  const variable = config && exposedVariable(snapshot, config, process.env);
-  if (variable === undefined) return;
-  throw new ConfigurationError(
-    `mcpServers.${name}: what it lists holds the value of ${variable}, which no file may hold`,
-  );
+function exposedIn(snapshot: Snapshot, config: ServerConfig | undefined): string | undefined {
+  return config && exposedVariable(snapshot, config, process.env);
 }
 
 function stageFor(server: Server, { processes, shutdown, logger, watch }: Host): RecordingStage {

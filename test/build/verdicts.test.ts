@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
 import * as esbuild from "esbuild";
@@ -12,6 +12,8 @@ import type { ServerReport } from "../../lib/build/report.ts";
 import { subjectOf } from "../../lib/build/subject.ts";
 import type { BuildContext } from "../../lib/build/subject.ts";
 import type { ServerConfig } from "../../lib/configuration/options.ts";
+import { withWritten } from "../../lib/configuration/written.ts";
+import type { WrittenConfig } from "../../lib/configuration/written.ts";
 import { testToken } from "../support/fixture.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { waitUntilGone } from "../support/processes.ts";
@@ -32,11 +34,13 @@ for await (const line of createInterface({ input: process.stdin })) {
 interface Made {
   readonly code: string;
   readonly config?: Partial<ServerConfig>;
+  /** How the operator wrote it. */
+  readonly written?: WrittenConfig;
   readonly context?: Partial<BuildContext>;
 }
 
 /** Builds a server as if npm had installed it. */
-async function built(t: TestContext, { code, config, context }: Made): Promise<ServerReport> {
+async function built(t: TestContext, { code, config, written, context }: Made): Promise<ServerReport> {
   const base = await temporaryFolder(t);
   const place = join(base, "servers", "it", "node_modules", "made-up");
   await mkdir(place, { recursive: true });
@@ -45,10 +49,8 @@ async function built(t: TestContext, { code, config, context }: Made): Promise<S
   await writeFile(join(place, "package.json"), JSON.stringify(manifest));
   await writeFile(join(place, "index.js"), code);
   const token = testToken();
-  const options = {
-    mcpServers: { it: { command: "npx", args: ["-y", "made-up", token], ...config } },
-    baseDirectory: base,
-  };
+  const it = { command: "npx", args: ["-y", "made-up", token], ...config };
+  const options = { mcpServers: { it: written ? withWritten(it, written) : it }, baseDirectory: base };
   const all = {
     out: join(base, "servers"),
     options,
@@ -68,6 +70,8 @@ async function built(t: TestContext, { code, config, context }: Made): Promise<S
 }
 
 describe("a server is told to have", () => {
+  before(() => (process.env["VERDICTS_SECRET"] = "secret-value"));
+  after(() => delete process.env["VERDICTS_SECRET"]);
   const rows: readonly (readonly [what: string, made: Made, notes: readonly string[]])[] = [
     [
       "no bundle if that answers something else",
@@ -90,6 +94,16 @@ describe("a server is told to have", () => {
         context: { bundles: false },
       },
       ["not bundled: --no-bundle", "no snapshot: its answers hold the value of TOKEN"],
+    ],
+    [
+      "no snapshot if its answers hold what a variable of the host filled in",
+      {
+        code: SERVER("process.env.TOKEN"),
+        config: { env: { TOKEN: "secret-value" } },
+        written: { env: { TOKEN: "${VERDICTS_SECRET}" } },
+        context: { bundles: false },
+      },
+      ["not bundled: --no-bundle", "no snapshot: its answers hold the value of VERDICTS_SECRET"],
     ],
     [
       "neither if it does not start",

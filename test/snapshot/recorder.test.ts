@@ -80,6 +80,26 @@ describe("a recording", () => {
     assert.match(snapshotText(snapshot), /\\"odd\\"/);
     for (const { token } of [one, other]) await waitUntilGone(token);
   });
+
+  test("names the variable whose value the server lists, however it came to know it", async (t) => {
+    const secret = 's3cret-"quoted"-value';
+    const variables = { SNAPSHOT_TEST_SECRET: secret };
+    Object.assign(process.env, variables);
+    t.after(() => delete process.env["SNAPSHOT_TEST_SECRET"]);
+    const file = join(await temporaryFolder(t), "tool");
+    await writeFile(file, `tool ${secret}`);
+    const { command, args, token } = fixture("lists-what-a-file-says", `--file=${file}`);
+    const text = (env: object): string => JSON.stringify({ mcpServers: { only: { command, args, env } } });
+    const exposed = async (env: object, passEnv: readonly string[] = []): Promise<unknown> => {
+      const options = { ...parseMcpJson(text(env), "mcp.json", variables), passEnv };
+      return (await recordServer("only", options)).exposed;
+    };
+    assert.equal(await exposed({ KEY: "a ${SNAPSHOT_TEST_SECRET}" }), "SNAPSHOT_TEST_SECRET");
+    assert.equal(await exposed({}, ["SNAPSHOT_TEST_*"]), "SNAPSHOT_TEST_SECRET");
+    assert.equal(await exposed({ KEY: secret }), "KEY");
+    assert.equal(await exposed({ KEY: "another-value" }), undefined);
+    await waitUntilGone(token);
+  });
 });
 
 describe("a server that cannot be recorded is named with the reason:", () => {
@@ -94,24 +114,6 @@ describe("a server that cannot be recorded is named with the reason:", () => {
       await assert.rejects(recording, (error) => error instanceof MayflyError && reason.test(error.message));
     });
   }
-
-  test("one that lists the value of a variable of the host, by the variable's name", async (t) => {
-    const secret = 's3cret-"quoted"-value';
-    const variables = { SNAPSHOT_TEST_SECRET: secret };
-    Object.assign(process.env, variables);
-    t.after(() => delete process.env["SNAPSHOT_TEST_SECRET"]);
-    const file = join(await temporaryFolder(t), "tool");
-    await writeFile(file, `tool ${secret}`);
-    const { command, args, token } = fixture("lists-what-a-file-says", `--file=${file}`);
-    const text = (env: object): string => JSON.stringify({ mcpServers: { only: { command, args, env } } });
-    const recorded = async (env: object, passEnv: readonly string[] = []): Promise<unknown> =>
-      recordServer("only", { ...parseMcpJson(text(env), "mcp.json", variables), passEnv });
-    const message = /holds the value of SNAPSHOT_TEST_SECRET, which no file may hold$/;
-    await assert.rejects(recorded({ KEY: "a ${SNAPSHOT_TEST_SECRET}" }), message);
-    await assert.rejects(recorded({}, ["SNAPSHOT_TEST_*"]), message);
-    await recorded({});
-    await waitUntilGone(token);
-  });
 
   test("a program that is not there", async () => {
     const recording = recordServer("only", { mcpServers: { only: { command: "no-such-program-anywhere" } } });
