@@ -47,7 +47,7 @@ const LAYERS = [
     "lib/watching.ts",
   ],
   ["lib/exchange/listening.ts"],
-  ["lib/exchange/exchange.ts", "lib/snapshot/recorder.ts", "lib/snapshot/replay.ts"],
+  ["lib/exchange/exchange.ts", "lib/snapshot/lists.ts", "lib/snapshot/recorder.ts", "lib/snapshot/replay.ts"],
   [
     "lib/exchange/cells.ts",
     "lib/exchange/endings.ts",
