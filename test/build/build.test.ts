@@ -54,8 +54,9 @@ describe("a build", { concurrency: false }, () => {
     built = await build(folder, [], env);
   });
   after(async () => {
+    // Programs that were installed there have the folder in their arguments.
+    for (const token of [lists.token, tells.token, root]) await waitUntilGone(token);
     await rm(root, { recursive: true, force: true });
-    for (const { token } of [lists, tells]) await waitUntilGone(token);
   });
 
   test("tells of each server what became of it, and fails for none that is installed", () => {
