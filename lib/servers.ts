@@ -1,4 +1,4 @@
-import { join, resolve as absolute } from "node:path";
+import { resolve as absolute } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import type { StdioServerParameters } from "./child.ts";
@@ -26,8 +26,8 @@ import { createToolMemory } from "./exchange/tool-memory.ts";
 import type { ToolMemory } from "./exchange/tool-memory.ts";
 import { mask } from "./secrets.ts";
 import { keyOf } from "./snapshot/key.ts";
-import type { Keyed, SnapshotKey } from "./snapshot/key.ts";
-import { createSnapshotMemory, readBuilt } from "./snapshot/memory.ts";
+import type { SnapshotKey } from "./snapshot/key.ts";
+import { learnFrom, snapshotOf } from "./snapshot/built.ts";
 import type { SnapshotMemory } from "./snapshot/memory.ts";
 import { createToolFilter } from "./tool-filter.ts";
 import type { VisibleTools } from "./tool-filter.ts";
@@ -261,32 +261,6 @@ function toServer(name: string, config: ServerConfig, options: HandlerOptions, o
   };
   learnFrom(server);
   return server;
-}
-
-/** In which folder of the base directory, unless another one is given. */
-const SNAPSHOTS = "servers";
-
-/** Read when the server is first asked for: a function pays only for the one that it runs. */
-function snapshotOf(
-  { name, config, base }: Omit<Keyed, "environment">,
-  { snapshot = true, logger }: Pick<HandlerOptions, "snapshot" | "logger">,
-  key: () => SnapshotKey,
-): SnapshotMemory | undefined {
-  if (snapshot === false || config.snapshot === "never") return undefined;
-  const folder = absolute(base, typeof snapshot === "string" ? snapshot : SNAPSHOTS);
-  return createSnapshotMemory(readBuilt(join(folder, name, "snapshot.json"), key, name, logger));
-}
-
-/** What the record tells needs not be found out: neither the era, nor the headers that repeat a tool's arguments. */
-export function learnFrom({ eras, tools, snapshot }: Server): void {
-  const recorded = snapshot?.current();
-  if (!recorded) return;
-  eras.learn(recorded.eras);
-  for (const answers of [...Object.values(recorded.legacy), recorded.modern]) {
-    for (const { answer } of answers?.lists["tools/list"] ?? []) {
-      tools.learn((JSON.parse(answer) as { readonly result?: unknown }).result);
-    }
-  }
 }
 
 /** A caller who brings no credential must not run with the operator's. */

@@ -82,6 +82,7 @@ const LAYERS = [
     "lib/processes/*",
     "lib/exchange/initialize.ts",
     "lib/exchange/tool-memory.ts",
+    "lib/snapshot/built.ts",
     "lib/snapshot/memory.ts",
     "lib/input/questions.ts",
     "lib/tool-filter.ts",

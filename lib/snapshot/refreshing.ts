@@ -1,9 +1,9 @@
 import { report } from "../exchange/endings.ts";
 import type { Logger } from "../logger.ts";
 import type { Processes } from "../processes.ts";
-import { learnFrom } from "../servers.ts";
 import type { Server } from "../servers.ts";
 import type { Watch } from "../watching.ts";
+import { learnFrom } from "./built.ts";
 import { recordAnswers } from "./recorder.ts";
 import type { RecordingStage } from "./recorder.ts";
 
