@@ -10,7 +10,9 @@ import type { BundledFile } from "./doubts.ts";
 import type { Installed } from "./install.ts";
 import { licencesOf } from "./licences.ts";
 import { PLACE_NAMES, modulePlaces, nodeModules } from "./module-places.ts";
-import { CACHE_MAKER, SERVER_FILE, cacheMaker, startFile } from "./start-file.ts";
+import { callsOf, functionsOf, sloppyScripts } from "./sloppy-scripts.ts";
+import type { SloppyScript } from "./sloppy-scripts.ts";
+import { CACHE_MAKER, SERVER_FILE, cacheMaker, serverFile, startFile } from "./start-file.ts";
 
 export type Esbuild = typeof EsbuildModule;
 
@@ -46,14 +48,17 @@ export async function bundle(
   { name, version, entry = "" }: Installed,
 ): Promise<Candidate> {
   const place = entry.split(sep).join("/");
-  const result = await esbuild.build(optionsFor(folder, place)).catch(refused);
+  const options = optionsFor(folder, place);
+  const result = await esbuild.build(options).catch(refused);
   const files = filesIn(result.metafile).filter((path) => !/^(?:builtin:|<)/.test(path));
-  const doubt =
-    missingImport(result.metafile) ?? doubtAbout(await textsOf(esbuild, folder, files), result.warnings);
+  const texts = await textsOf(esbuild, folder, files);
+  const doubt = missingImport(result.metafile) ?? doubtAbout(texts, result.warnings);
   if (doubt !== undefined) throw new Error(doubt);
+  const scripts = await sloppyScripts(folder, texts, result.metafile);
+  const strict = scripts.length === 0 ? result : await esbuild.build(calling(scripts, folder, options));
   const { text } = licencesOf(files.map((path) => join(folder, path)));
   return write(folder, {
-    [SERVER_FILE]: `(async function(require,__mayfly){${result.outputFiles[0]?.text ?? ""}\n})`,
+    [SERVER_FILE]: serverFile(strict.outputFiles[0]?.text ?? "", functionsOf(scripts)),
     [BUNDLE.start]: startFile(place),
     [BUNDLE.manifest]: `${JSON.stringify({ name, version })}\n`,
     [CACHE_MAKER]: cacheMaker(place),
@@ -61,8 +66,10 @@ export async function bundle(
   });
 }
 
+type Options = BuildOptions & { metafile: true; write: false };
+
 /** Each one that is not about size keeps what the code can see of itself as it is: names, order, conditions. */
-function optionsFor(folder: string, entry: string): BuildOptions & { metafile: true; write: false } {
+function optionsFor(folder: string, entry: string): Options {
   return {
     absWorkingDir: folder,
     // An import for its effects: a script has nothing to export.
@@ -85,6 +92,11 @@ function optionsFor(folder: string, entry: string): BuildOptions & { metafile: t
     logLevel: "silent",
     logOverride: Object.fromEntries(TELLING.map((id) => [id, "warning"])),
   };
+}
+
+/** The same bundle, from which the scripts of sloppy mode are called. */
+function calling(scripts: readonly SloppyScript[], folder: string, options: Options): Options {
+  return { ...options, plugins: [callsOf(folder, scripts), ...(options.plugins ?? [])] };
 }
 
 /** A package that is looked for in the middle of the work would be looked for from another place. */

@@ -74,7 +74,7 @@ function readsOnlyJson(text: string, name: string): boolean {
 }
 
 /** The package of a file, as in `node_modules/@scope/name/dist/index.js`. */
-function packageOf(path = ""): string {
+export function packageOf(path = ""): string {
   return /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? (path || "it");
 }
 

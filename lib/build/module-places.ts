@@ -24,6 +24,15 @@ const IN_COMMON_JS =
 /** A statement before the directive would end its effect. */
 const USE_STRICT = /^(?:\s|\/\/.*|\/\*[^]*?\*\/)*["']use strict["']/;
 
+/** Whether the code of a CommonJS file begins with the directive for strict mode. */
+export function saysStrict(code: string): boolean {
+  return USE_STRICT.test(withoutHashbang(code));
+}
+
+export function withoutHashbang(code: string): string {
+  return code.replace(/^#!.*/, "");
+}
+
 /** Modules of a bundle are told where they were installed: they find the files beside them, which are all still there. */
 export function modulePlaces(folder: string): Plugin {
   return {
@@ -39,14 +48,14 @@ export function modulePlaces(folder: string): Plugin {
 }
 
 function withPlace(text: string, place: string, commonJs: boolean): string {
-  const code = text.replace(/^#!.*/, "");
+  const code = withoutHashbang(text);
   if (!/\bimport\.meta\b|\b__(?:dir|file)name\b/.test(code)) return code;
   const names = (commonJs ? IN_COMMON_JS : IN_MODULES).replaceAll("PLACE", JSON.stringify(place));
-  return commonJs && USE_STRICT.test(code) ? `"use strict";${names}${code}` : names + code;
+  return commonJs && saysStrict(code) ? `"use strict";${names}${code}` : names + code;
 }
 
 /** Node's rule for files that both kinds may be in. Source: Node.js documentation, Packages, Determining module system. */
-async function isCommonJs(path: string): Promise<boolean> {
+export async function isCommonJs(path: string): Promise<boolean> {
   if (/\.[cm]js$/.test(path)) return path.endsWith(".cjs");
   return (await typeAbove(dirname(path))) !== "module";
 }

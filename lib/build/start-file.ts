@@ -1,7 +1,16 @@
-/** The bundled server: the text of one function. */
+/** The bundled server: the text of its functions. */
 export const SERVER_FILE = "server.js";
 /** Writes the code cache; it is there only while that is made. */
 export const CACHE_MAKER = "make-cache.cjs";
+
+/**
+ * The text of a bundled server: the mode of code is that of what stands around it.
+ * @param strict all ES modules, and the scripts that say that they are strict
+ * @param sloppy all other scripts, as functions with commas between them
+ */
+export function serverFile(strict: string, sloppy: string): string {
+  return `({run:async function(require,__mayfly){"use strict";${strict}\n},scripts:[${sloppy}]})`;
+}
 
 /**
  * The program that runs a bundle. Modules are told their places beside the bundle, and the server the entry it was
@@ -71,6 +80,7 @@ const script = new Script(readFileSync(file, "latin1"), {
 });
 exports.script = script;
 process.argv[1] = filename(${JSON.stringify(entry)});
-void script.runInThisContext()(requireHere, places);
+const { run, scripts } = script.runInThisContext();
+void run(requireHere, { ...places, scripts });
 `;
 }

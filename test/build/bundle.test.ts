@@ -150,6 +150,71 @@ describe("a bundle does what the package does:", () => {
   });
 });
 
+/** What strict mode changes, as a list. A script that throws in it has thrown. */
+const MODE = `[
+  (function () { return this === undefined; })(),
+  (function (one) { one = 2; return arguments[0]; })(1),
+  tried(() => { Object.freeze([1]).length = 0; }),
+  tried(() => { delete Object.freeze({ a: 1 }).a; }),
+  tried(() => { undeclared = 1; delete globalThis.undeclared; }),
+]`;
+const TRIED = `const tried = (work) => { try { work(); return "done"; } catch (error) { return error.name; } };\n`;
+const STRICT = [true, 1, "TypeError", "TypeError", "ReferenceError"];
+const SLOPPY = [false, 2, "done", "done", "done"];
+
+describe("in a bundle each module runs in the mode that it has in the package:", () => {
+  test("an ES module in strict mode", async (t) => {
+    const { stdout } = await sameOf(t, { "server/index.js": `${PRINT}${TRIED}print(${MODE});` });
+    assert.deepEqual(JSON.parse(stdout), STRICT);
+  });
+
+  test("a script in sloppy mode, one that says so in strict mode, and ES modules beside them", async (t) => {
+    const { stdout } = await sameOf(t, {
+      "server/index.js": `${PRINT}${TRIED}import sloppy from "./sloppy.cjs"; import strict from "./strict.cjs";
+        print([${MODE}, sloppy, strict]);`,
+      "server/sloppy.cjs": `${TRIED}module.exports = ${MODE}`,
+      "server/strict.cjs": `// A comment before it.\n"use strict"; ${TRIED}module.exports = ${MODE};`,
+    });
+    assert.deepEqual(JSON.parse(stdout), [STRICT, SLOPPY, STRICT]);
+  });
+
+  test("a script that is the program itself", async (t) => {
+    const { stdout } = await sameOf(t, {
+      "server/package.json": JSON.stringify({ ...MANIFEST, type: "commonjs" }),
+      "server/index.js": `#!/usr/bin/env node\n${PRINT}${TRIED}print([${MODE}, this === module.exports, __dirname, __filename]);`,
+    });
+    assert.match(stdout, /^\[\[false,2,.*\],true,".*server","/);
+  });
+
+  test("a script has all that scripts have: what it asks for, its place, its `this`, early returns", async (t) => {
+    const { stdout } = await sameOf(t, {
+      "server/index.js": `${PRINT}import first, { late } from "./first.cjs"; print([first, late()]);`,
+      "server/first.cjs": `#!/usr/bin/env node
+        exports.early = 1;
+        var second = require("./second.cjs"), data = require("./data.json"), path = require("path");
+        try { require("not-there"); } catch (error) { exports.missing = error.code; }
+        { function inBlock() { return "hoisted"; } }
+        this.own = [second.seen, data, path.sep, __dirname, __filename, inBlock(), 010, "\\07"];
+        exports.late = function () { return second.late(); };
+        if (second) return; // the rest is not reached
+        exports.never = 1;`,
+      "server/second.cjs": `var first = require("./first.cjs");
+        exports.seen = Object.keys(first);
+        exports.late = () => [Object.keys(first), first === require("./first.cjs")];`,
+      "server/data.json": `{"some":"data"}`,
+    });
+    assert.match(stdout, /"MODULE_NOT_FOUND".*"early".*"hoisted",8.*true\]/);
+  });
+
+  test("a script may wait for one of Node's own modules", async (t) => {
+    const { stdout } = await sameOf(t, {
+      "server/index.js": `${PRINT}import sloppy from "./sloppy.cjs"; print(await sloppy());`,
+      "server/sloppy.cjs": `module.exports = async () => (await import("node:path")).sep;`,
+    });
+    assert.equal(stdout, '"/"');
+  });
+});
+
 describe("a bundle is refused", () => {
   const rows: readonly (readonly [reason: RegExp, files: Files])[] = [
     [
@@ -167,6 +232,14 @@ describe("a bundle is refused", () => {
     [
       /^esbuild: No loader is configured for "\.node" files/,
       { "server/index.js": `import "./addon.node";`, "server/addon.node": "" },
+    ],
+    [
+      /^server imports in a script of sloppy mode$/,
+      {
+        "server/index.js": `import "./sloppy.cjs";`,
+        "server/sloppy.cjs": `exports.late = () => import("./late.js");`,
+        "server/late.js": "1;",
+      },
     ],
     [/^esbuild: Could not resolve "gone"/, { "server/index.js": `import "gone";` }],
   ];
