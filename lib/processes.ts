@@ -64,11 +64,12 @@ export function createProcesses(options: ProcessesOptions): Processes {
         const mark = `${id}.${count}`;
         const startedAt = performance.now();
         const child = await spawnIn(home, mark, server, signal, options);
+        const born = child.pid === undefined ? undefined : { pid: child.pid, startedAt };
         const unwatch = child.pid === undefined ? undefined : guard.watch(child.pid);
         return own(child, alive, async () => {
           unwatch?.();
           release();
-          if (!server.keepDaemons) await runaways.end(mark, recent(child, startedAt));
+          if (!server.keepDaemons) await runaways.end(mark, born);
           await removed(home, logger);
         });
       } catch (error) {
@@ -82,13 +83,6 @@ export function createProcesses(options: ProcessesOptions): Processes {
     },
     kill: () => [...alive.keys()].forEach((child) => child.kill()),
   };
-}
-
-/** Milliseconds in which no machine gives out all numbers of processes, so that they tell which one is older. */
-const RECENT_MS = 10_000;
-
-function recent({ pid }: Child, startedAt: number): number | undefined {
-  return performance.now() - startedAt < RECENT_MS ? pid : undefined;
 }
 
 function wantedBy({ parameters, command, operatorSets, isPrivate, credentials }: Server): Wanted {

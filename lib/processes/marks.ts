@@ -24,14 +24,13 @@ const AT_ONCE = 50;
 
 /**
  * All processes that have a mark and that we may see.
- * @param after this one, which was started by us and lately: what it has started has a larger number, @default any
+ * @param after only those with a larger number, @default any
  * @throws EMFILE, ENFILE, if they cannot be looked at now
  */
 export async function markedProcesses(after = 0): Promise<Marked[]> {
   if (!SHOWS_MARKS) return [];
   const found: Marked[] = [];
-  const first = hasBegunAnew(after) ? 0 : after;
-  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > first);
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > after);
   for (let at = 0; at < pids.length; at += AT_ONCE) {
     for (const pid of pids.slice(at, at + AT_ONCE)) {
       const mark = markOf(pid);
@@ -40,16 +39,6 @@ export async function markedProcesses(after = 0): Promise<Marked[]> {
     await nextTurn();
   }
   return found;
-}
-
-/**
- * Whether the numbers of processes have reached their end since that one was started, and begin again.
- * Source: proc(5), /proc/loadavg: the last field is the number that was given out last.
- */
-function hasBegunAnew(pid: number): boolean {
-  if (pid === 0) return false;
-  const last = Number(readFileSync("/proc/loadavg", "latin1").trim().split(" ").at(-1));
-  return !(last >= pid);
 }
 
 function markOf(pid: number): string | undefined {

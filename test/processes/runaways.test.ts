@@ -6,6 +6,8 @@ import type { TestContext } from "node:test";
 
 import { createHandler } from "../../lib/index.ts";
 import type { HandlerOptions } from "../../lib/index.ts";
+import { tellsAge } from "../../lib/processes/numbers.ts";
+import { createRunaways } from "../../lib/processes/runaways.ts";
 import { limited } from "../support/command.ts";
 import { until, within } from "../support/deadline.ts";
 import { fixture, testToken } from "../support/fixture.ts";
@@ -110,6 +112,81 @@ describe("private", () => {
     const { HOME } = await environmentOf(createCaller(t, "environment", {}));
     assert.equal(HOME, process.env["HOME"]);
   });
+});
+
+describe("which processes are looked at", needsProc, () => {
+  /** A daemon that bears a mark; it is found by whoever looks at all processes. */
+  async function daemon(t: TestContext): Promise<{ mark: string; pid: number }> {
+    const mark = testToken();
+    const options = { detached: true, stdio: "ignore", env: { MAYFLY_PROCESS: mark } } as const;
+    const { pid = 0 } = spawn(
+      process.execPath,
+      ["-e", "setInterval(() => {}, 2 ** 30)", "--", mark],
+      options,
+    );
+    t.after(async () => {
+      for (const left of processesWith(mark)) process.kill(left.pid, "SIGKILL");
+      await waitUntilGone(mark);
+    });
+    await until(() => processesWith(mark).length === 1, { withinMs: WAIT_MS, label: "the daemon runs" });
+    return { mark, pid };
+  }
+
+  const log = (): void => undefined;
+  const runaways = createRunaways({ debug: log, info: log, warn: log, error: log });
+
+  test("all, if their server is not known", async (t) => {
+    const { mark } = await daemon(t);
+    await runaways.end(mark);
+    await waitUntilGone(mark);
+  });
+
+  test("all, if their server was started so long ago that the numbers may have come round", async (t) => {
+    const { mark, pid } = await daemon(t);
+    await runaways.end(mark, { pid: pid + 1, startedAt: performance.now() - 60_000 });
+    await waitUntilGone(mark);
+  });
+
+  test("all, if the numbers have begun anew since their server was started", async (t) => {
+    const { mark } = await daemon(t);
+    await runaways.end(mark, { pid: 2 ** 22, startedAt: performance.now() });
+    await waitUntilGone(mark);
+  });
+
+  test("all, if one of several servers that are looked for at once was started long ago", async (t) => {
+    const { mark, pid } = await daemon(t);
+    const startedAt = performance.now() - 60_000;
+    await Promise.all([
+      runaways.end(testToken(), { pid: process.pid, startedAt: performance.now() }),
+      runaways.end(mark, { pid: pid + 1, startedAt }),
+    ]);
+    await waitUntilGone(mark);
+  });
+
+  test("the younger ones, if their server has just been started", async (t) => {
+    const { mark, pid } = await daemon(t);
+    await runaways.end(mark, { pid: pid - 1, startedAt: performance.now() });
+    await waitUntilGone(mark);
+  });
+});
+
+describe("the number of a process tells which others are older", () => {
+  const now = { ageMs: 50, last: 2000, max: 2 ** 22, isOurs: true };
+  const rows: readonly (readonly [what: string, told: boolean, numbers: Partial<typeof now>])[] = [
+    ["as numbers are given out in turn", true, {}],
+    ["also to the one that was started last", true, { last: 1000 }],
+    ["not when they have begun anew", false, { last: 999 }],
+    ["not where the system does not tell the last one", false, { last: Number.NaN }],
+    ["for four seconds, where there are four millions", true, { ageMs: 4000 }],
+    ["no longer: they may have come round", false, { ageMs: 4200 }],
+    ["for hardly any time, where there are few", true, { max: 2 ** 15, ageMs: 30 }],
+    ["no longer than a busy machine needs for those few", false, { max: 2 ** 15 }],
+    ["not where nobody says how many there are", false, { max: Number.NaN }],
+    ["not where they are those of another namespace", false, { isOurs: false }],
+  ];
+  for (const [what, told, numbers] of rows) {
+    test(what, () => assert.equal(tellsAge(1000, { ...now, ...numbers }), told));
+  }
 });
 
 /** A host as a process of its own, which looks for a daemon when it has no descriptors. It gives them back, or not. */
