@@ -10,6 +10,7 @@ import { toolNameOf } from "../../lib/adapters/lambda/tool-call.ts";
 import { ConfigurationError } from "../../lib/index.ts";
 import type { HandlerOptions } from "../../lib/index.ts";
 import { FIXTURES, contractServers } from "../contract.ts";
+import { until, within } from "../support/deadline.ts";
 import { testToken } from "../support/fixture.ts";
 import { processesWith, waitUntilGone } from "../support/processes.ts";
 import { call, initialize, post } from "../support/rpc.ts";
@@ -111,6 +112,16 @@ describe("a streaming handler", () => {
     };
     await handlers.handler(callEvent("progress", body), stream, contextOf());
     assert.deepEqual(processesWith(token), []);
+  });
+
+  test("ends a server that says nothing when the stream fails, which nobody else hears of", async () => {
+    const { stream } = createStream();
+    const answered = handlers.handler(callEvent("slow", call("wait")), stream, contextOf(60_000));
+    await until(() => processesWith(token).length > 0, { withinMs: 10_000, label: "the server runs" });
+    stream.destroy(new Error("the connection was reset"));
+    await within(answered, 10_000, "the invocation is over");
+    assert.deepEqual(processesWith(token), []);
+    for (const event of ["close", "error", "drain"]) assert.equal(stream.listenerCount(event), 0, event);
   });
 
   test("tells a stream's client of a server that dies in the middle", async () => {

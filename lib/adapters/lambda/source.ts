@@ -53,14 +53,18 @@ export function brokenSource(error: unknown, logger: Logger): Source {
   return { fetch, fetchInvoked: fetch, servers: [], logger };
 }
 
-/** Never rejects: an event that is no valid request has an answer too. */
+/**
+ * Never rejects: an event that is no valid request has an answer too.
+ * @param signal fires when the client has gone
+ */
 export async function respondTo(
   event: HttpEvent,
   { fetch, logger }: Source,
   { context }: Invocation,
+  signal?: AbortSignal,
 ): Promise<Response> {
   try {
-    return await fetch(toRequest(event), context);
+    return await fetch(toRequest(event), { ...context, signal });
   } catch (error) {
     const failure = toMayflyError(error);
     if (failure.code === "INTERNAL") logger.error({ err: String(error) }, failure.message);

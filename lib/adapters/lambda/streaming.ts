@@ -20,14 +20,25 @@ export async function answerInStream(
   invocation: Invocation,
 ): Promise<void> {
   stream.setContentType(CONTENT_TYPE);
+  const { signal, forget } = closingOf(stream);
   try {
-    const response = await withLength(await respondTo(event, source, invocation));
+    const response = await withLength(await respondTo(event, source, invocation, signal));
     await write(stream, headOf(response));
     await writeBody(response, stream, source.logger, () => requestIdOf(event));
   } finally {
     await invocation.settled();
+    forget();
   }
   stream.end();
+}
+
+/** Fires when nobody reads any more: a server that says nothing would wait for its time to be over. */
+function closingOf(stream: ResponseStream): { readonly signal: AbortSignal; readonly forget: () => void } {
+  const controller = new AbortController();
+  const events = ["close", "error"] as const;
+  const leave = (): void => controller.abort();
+  for (const event of events) stream.once(event, leave);
+  return { signal: controller.signal, forget: () => events.forEach((event) => stream.off(event, leave)) };
 }
 
 /** So that a client need not wait for the end of the stream, which comes with the end of the process. */
@@ -58,6 +69,7 @@ async function writeBody(
       await write(stream, chunk);
     }
   } catch (error) {
+    if (stream.destroyed === true) return;
     logger.error({ err: String(error) }, "An answer broke off");
     // The status is out. Who reads messages is told by one; anybody else sees that the body is too short.
     if (!isEventStream(response.headers)) throw error;
