@@ -2,12 +2,13 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 
 import type * as EsbuildModule from "esbuild";
-import type { BuildFailure, BuildOptions, Metafile } from "esbuild";
+import type { BuildFailure, BuildOptions, BuildResult, Metafile, Plugin } from "esbuild";
 
 import { BUNDLE } from "../resolve.ts";
 import { TELLING, doubtAbout, filesIn } from "./doubts.ts";
 import type { BundledFile } from "./doubts.ts";
 import type { Installed } from "./install.ts";
+import { otherDefault } from "./interop.ts";
 import { licencesOf } from "./licences.ts";
 import { PLACE_NAMES, modulePlaces, nodeModules } from "./module-places.ts";
 import { callsOf, functionsOf, sloppyScripts } from "./sloppy-scripts.ts";
@@ -52,13 +53,12 @@ export async function bundle(
   const result = await esbuild.build(options).catch(refused);
   const files = filesIn(result.metafile).filter((path) => !/^(?:builtin:|<)/.test(path));
   const texts = await textsOf(esbuild, folder, files);
-  const doubt = missingImport(result.metafile) ?? doubtAbout(texts, result.warnings);
-  if (doubt !== undefined) throw new Error(doubt);
+  await refuseDoubtful(folder, texts, result);
   const scripts = await sloppyScripts(folder, texts, result.metafile);
-  const strict = scripts.length === 0 ? result : await esbuild.build(calling(scripts, folder, options));
+  const { outputFiles } = scripts.length > 0 ? await esbuild.build(calling(scripts, options)) : result;
   const { text } = licencesOf(files.map((path) => join(folder, path)));
   return write(folder, {
-    [SERVER_FILE]: serverFile(strict.outputFiles[0]?.text ?? "", functionsOf(scripts)),
+    [SERVER_FILE]: serverFile(outputFiles[0]?.text ?? "", functionsOf(scripts)),
     [BUNDLE.start]: startFile(place),
     [BUNDLE.manifest]: `${JSON.stringify({ name, version })}\n`,
     [CACHE_MAKER]: cacheMaker(place),
@@ -66,7 +66,12 @@ export async function bundle(
   });
 }
 
-type Options = BuildOptions & { metafile: true; write: false };
+type Options = BuildOptions & {
+  readonly absWorkingDir: string;
+  readonly plugins: Plugin[];
+  readonly metafile: true;
+  readonly write: false;
+};
 
 /** Each one that is not about size keeps what the code can see of itself as it is: names, order, conditions. */
 function optionsFor(folder: string, entry: string): Options {
@@ -95,8 +100,19 @@ function optionsFor(folder: string, entry: string): Options {
 }
 
 /** The same bundle, from which the scripts of sloppy mode are called. */
-function calling(scripts: readonly SloppyScript[], folder: string, options: Options): Options {
-  return { ...options, plugins: [callsOf(folder, scripts), ...(options.plugins ?? [])] };
+function calling(scripts: readonly SloppyScript[], options: Options): Options {
+  return { ...options, plugins: [callsOf(options.absWorkingDir, scripts), ...options.plugins] };
+}
+
+/** @throws Error whose message is the reason */
+async function refuseDoubtful(
+  folder: string,
+  texts: readonly BundledFile[],
+  { metafile, warnings }: BuildResult<Options>,
+): Promise<void> {
+  const doubt =
+    missingImport(metafile) ?? doubtAbout(texts, warnings) ?? (await otherDefault(folder, texts, metafile));
+  if (doubt !== undefined) throw new Error(doubt);
 }
 
 /** A package that is looked for in the middle of the work would be looked for from another place. */

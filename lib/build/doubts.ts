@@ -23,12 +23,21 @@ export const TELLING = [
 /** The engine of a template by the ending of its file: no server over stdio renders pages. */
 const HARMLESS = /(?:^|\/)node_modules\/express\/lib\/view\.js$/;
 
+/** Changes how modules are found later; in a bundle they are there already. */
+const HOOKS =
+  /\bModule\._\w+|\bregisterHooks\(|\bmodule\.register\(|\bimport\{[^}]*\bregister(?:Hooks)?\b[^}]*\}from"(?:node:)?module"/;
+
 /** Ways to find modules, or to ask who one is, that a bundle answers differently. */
 const DOUBTS: readonly (readonly [what: string, pattern: RegExp])[] = [
   ["require.cache", /\brequire\.(?:cache|extensions)\b/],
   ["require.main", /\brequire\.main\b|\bprocess\.mainModule\b/],
-  ["module.parent", /\bmodule\.(?:parent|children|paths)\b/],
-  ["Module._load", /\bModule\._\w+|\bregisterHooks\(|\bmodule\.register\(/],
+  ["module.parent", /\bmodule\.(?:parent|children|paths|require|id|filename|loaded)\b/],
+  ["Module._load", HOOKS],
+  // To keep its name, functions inside of it are given to a function of the bundle, which is not there.
+  [
+    "the text of a function",
+    /\.(?:evaluate(?:Handle|OnNewDocument)?|\$\$?eval|addInitScript|waitForFunction|executeScript)\(|\beval:true\b/,
+  ],
   ["import() in a text", /Function\([^)]*\bimport\(/],
   ["import() of a computed name", /\bimport\((?!(["'`])[^"'`$]*\1[,)])/],
   // depd asks for the name to print it in a warning, and falls back to this text.

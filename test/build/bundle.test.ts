@@ -215,6 +215,18 @@ describe("in a bundle each module runs in the mode that it has in the package:",
   });
 });
 
+/** As TypeScript writes it. Who imports it in Node has all of it as its default, and in esbuild its `default`. */
+const STANDS_FOR_MODULE = `"use strict";
+  Object.defineProperty(exports, "__esModule", { value: true }); exports.default = () => 1;`;
+
+test("a script that stands for an ES module is the same to an ES module of a package that says so", async (t) => {
+  const { stdout } = await sameOf(t, {
+    "server/index.js": `${PRINT}import other from "./other.cjs"; print(Object.keys(other));`,
+    "server/other.cjs": STANDS_FOR_MODULE,
+  });
+  assert.equal(stdout, '["default"]');
+});
+
 describe("a bundle is refused", () => {
   const rows: readonly (readonly [reason: RegExp, files: Files])[] = [
     [
@@ -232,6 +244,24 @@ describe("a bundle is refused", () => {
     [
       /^esbuild: No loader is configured for "\.node" files/,
       { "server/index.js": `import "./addon.node";`, "server/addon.node": "" },
+    ],
+    [
+      /^inner imports a script that stands for an ES module$/,
+      {
+        "server/index.js": `import { kind } from "inner"; console.log(kind);`,
+        "inner/package.json": JSON.stringify({ name: "inner", version: "1.0.0", license: "MIT" }),
+        "inner/index.js": `import other from "./other.cjs"; export const kind = typeof other;`,
+        "inner/other.cjs": STANDS_FOR_MODULE,
+      },
+    ],
+    [
+      /^inner imports a script that stands for an ES module$/,
+      {
+        "server/index.js": `import inner from "inner"; inner();`,
+        "inner/package.json": JSON.stringify({ name: "inner", version: "1.0.0", license: "MIT" }),
+        "inner/index.js": `"use strict"; module.exports = async () => (await import("./other.cjs")).default;`,
+        "inner/other.cjs": STANDS_FOR_MODULE,
+      },
     ],
     [
       /^server imports in a script of sloppy mode$/,

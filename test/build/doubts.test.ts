@@ -20,6 +20,13 @@ describe("a package is not bundled if it", () => {
     ["require.main", "process.mainModule.filename"],
     ["module.parent", "if (!module.parent) main()"],
     ["module.parent", "for (const path of module.paths) look(path)"],
+    ["module.parent", "const load = module.require"],
+    ["module.parent", "if (module.id === '.') main()"],
+    ["the text of a function", "await page.evaluate(() => { const read = () => 1; return read(); })"],
+    ["the text of a function", "await page.$$eval('a', (all) => all.length)"],
+    ["the text of a function", "new Worker(`(${work})()`, { eval: true })"],
+    ["Module._load", "import { register } from 'node:module'; register('./hooks.js')"],
+    ["Module._load", "import { createRequire, registerHooks as on } from 'module'; on({})"],
     ["Module._load", "Module._load = patched"],
     ["Module._load", "module.registerHooks({})"],
     ["import() in a text", "const load = new Function('name', 'return import(name)')"],
@@ -61,7 +68,7 @@ describe("a package may be bundled although it", () => {
       "import { createRequire } from 'module'; const require = createRequire(import.meta.url); require('../package.json').version",
     ],
     ["prints who called it, as depd does", "site.file = callSite.getFileName() || '<anonymous>'"],
-    ["has members of such names", "options.module.parents = 1; a.createRequires()"],
+    ["has members of such names", "options.module.parents = 1; a.createRequires(); evaluate(1)"],
   ];
   for (const [what, code] of rows) {
     test(what, async () => assert.equal(await doubtIn(code), undefined));
