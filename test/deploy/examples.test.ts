@@ -80,6 +80,18 @@ test("the service of Cloud Run gives an instance what it can start, and asks for
   }
 });
 
+test("Cloud Build takes what the Dockerfile asks of it", async () => {
+  const [{ steps, images }] = await yaml("examples/cloud-run/cloudbuild.yaml");
+  const [step] = steps;
+  assert.match(await read("Dockerfile"), /RUN --mount=/);
+  assert.ok(step.env.includes("DOCKER_BUILDKIT=1"));
+  assert.equal(step.args[step.args.indexOf("--tag") + 1], images[0]);
+  assert.match(
+    await read("docs/deploy/cloud-run.md"),
+    /^gcloud builds submit --config .* --substitutions "_IMAGE=/m,
+  );
+});
+
 test("the file of Fly agrees with itself, and waits for what runs", async () => {
   const { env, http_service: service, kill_timeout: killTimeout } = await toml("examples/fly/fly.toml");
   assert.deepEqual(
