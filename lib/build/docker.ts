@@ -12,10 +12,15 @@ const LOCKED = ["package.json", "package-lock.json"] as const;
 /**
  * Writes the context of an image. The image builds the servers for its own Node and system, from the lock files of
  * this build: no program goes from one system to another.
+ * @param flags of `mayfly build`, for the build in the image
  */
-export async function writeDocker(folder: string, sources: TargetSources): Promise<void> {
+export async function writeDocker(
+  folder: string,
+  sources: TargetSources,
+  flags: readonly string[] = [],
+): Promise<void> {
   await writeTarget(folder, async (into) => {
-    await writeFile(join(into, "Dockerfile"), dockerfile(sources.file !== undefined));
+    await writeFile(join(into, "Dockerfile"), dockerfile(sources.file !== undefined, flags));
     await writeFile(join(into, ".dockerignore"), "node_modules\n**/node_modules\n.env*\n");
     await writeFile(join(into, "package.json"), manifest());
     if (sources.file !== undefined) await copyFile(sources.file, join(into, "mcp.json"));
@@ -37,7 +42,8 @@ function manifest(): string {
 }
 
 /** Without the file, `MCP_SERVER_CONFIG` names the servers, for the build as for the run. */
-function dockerfile(hasFile: boolean): string {
+function dockerfile(hasFile: boolean, flags: readonly string[]): string {
+  const build = ["npx mayfly build", ...flags].join(" ");
   const config = hasFile ? "COPY mcp.json ./\n" : "ARG MCP_SERVER_CONFIG\n";
   return `# Mayfly and its servers, ready to start: docker build -t my-mcp .
 FROM docker.io/library/node:24-slim AS build
@@ -46,7 +52,7 @@ COPY package.json ./
 # A registry of your own: docker build --secret id=npmrc,src=$HOME/.npmrc. No layer keeps it.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm install --omit=dev --no-audit --no-fund
 COPY servers ./servers
-${config}RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npx mayfly build && rm -r public
+${config}RUN --mount=type=secret,id=npmrc,target=/root/.npmrc ${build} && rm -r public
 RUN npm prune --omit=dev --omit=optional --no-audit --no-fund
 
 FROM docker.io/library/node:24-slim

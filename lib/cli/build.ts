@@ -9,6 +9,7 @@ import { writeDocker } from "../build/docker.ts";
 import { sizeOf } from "../build/folder-size.ts";
 import { writeLambda } from "../build/lambda.ts";
 import type { TargetSources } from "../build/lambda.ts";
+import { ownFiles } from "../build/own-files.ts";
 import { names } from "../configuration/values.ts";
 import { findConfigToBuild } from "./build-config.ts";
 import type { ConfigToBuild } from "./build-config.ts";
@@ -76,9 +77,33 @@ async function buildFound({ config, file, unset }: ConfigToBuild, flags: BuildFl
 }
 
 async function writeDeployment(flags: BuildFlags, sources: TargetSources): Promise<void> {
+  if (flags.target === "vercel") return;
   const folder = targetFolder(flags);
-  if (flags.target === "docker") await writeDocker(folder, sources);
-  if (flags.target !== "lambda") return;
+  if (flags.target === "docker") await writeDocker(folder, sources, flagsForImage(flags));
+  else await writeFunction(folder, sources);
+  const own = ownFiles(sources.options);
+  if (own.length > 0) {
+    console.error(
+      `mayfly: ${folder} does not hold files of yours: ${WHERE_THEY_GO[flags.target]}: ${own.join(", ")}`,
+    );
+  }
+}
+
+const WHERE_THEY_GO = {
+  lambda: "copy them into it, after each build",
+  docker: "copy them in an image on top of that one",
+} as const;
+
+/** What decides how servers are built. */
+function flagsForImage({ bundle, snapshot, runScripts }: BuildFlags): string[] {
+  return [
+    ...(bundle ? [] : ["--no-bundle"]),
+    ...(snapshot ? [] : ["--no-snapshot"]),
+    ...(runScripts ? ["--run-scripts"] : []),
+  ];
+}
+
+async function writeFunction(folder: string, sources: TargetSources): Promise<void> {
   await writeLambda(folder, sources);
   const bytes = await sizeOf(folder);
   console.error(`mayfly: ${folder}: ${sizeText(bytes)} of the 250 MiB that a Lambda function may have`);

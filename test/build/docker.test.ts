@@ -58,6 +58,15 @@ describe("the context of an image", () => {
     assert.ok(!(await filesBelow(to)).includes("mcp.json"));
   });
 
+  test("builds in the image as was asked for here", async (t) => {
+    const folder = await builtProject(t);
+    const to = join(folder, "docker");
+    const sources = { out: join(folder, "servers"), options: OPTIONS, file: join(folder, "mcp.json") };
+    await writeDocker(to, sources, ["--no-bundle", "--run-scripts"]);
+    const dockerfile = await readFile(join(to, "Dockerfile"), "utf8");
+    assert.match(dockerfile, / npx mayfly build --no-bundle --run-scripts && rm -r public$/m);
+  });
+
   test("is not written over what somebody else put there", async (t) => {
     const folder = await builtProject(t);
     const sources = { out: join(folder, "servers"), options: OPTIONS, file: undefined };
