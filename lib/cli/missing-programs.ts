@@ -14,7 +14,8 @@ export interface MissingProgram {
  * Of Windows, where a name may stand for several files, nothing is said.
  */
 export function missingPrograms(options: HandlerOptions): MissingProgram[] {
-  const servers = createServers(options, process.env);
+  // Its snapshots are read, and what is wrong with them is told, where requests are answered.
+  const servers = createServers({ ...options, snapshot: false }, process.env);
   const all = servers.names.map((name) => [name, servers.find(name).parameters] as const);
   return all.flatMap(([server, parameters]) => {
     const command = firstProgram(parameters);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 
+import { missingPrograms } from "../../lib/cli/missing-programs.ts";
 import type { HandlerOptions, ServerConfig } from "../../lib/index.ts";
 import { parseMcpJson } from "../../lib/index.ts";
 import { FIXTURES } from "../contract.ts";
@@ -66,6 +67,14 @@ describe("a snapshot is used only for the server that it was made of:", () => {
       const expected = { processes: 1, warnings: [differing(...differs)] };
       assert.deepEqual(await listing(t, built, { mcpServers }), expected, title);
     }
+  });
+
+  test("which is told where requests are answered, and not where programs are looked for", async (t) => {
+    const built = await build(t, (token) => ({ ...LISTS_TOOLS(token), env: { MODE: "a" } }));
+    const only = { ...(built.options.mcpServers["only"] as ServerConfig), env: { MODE: "b" } };
+    const { logger, warnings } = warningsOf();
+    assert.deepEqual(missingPrograms({ ...built.options, mcpServers: { only }, logger }), []);
+    assert.deepEqual(warnings, []);
   });
 
   test("settings that change nothing about it are no change", async (t) => {
