@@ -10,6 +10,7 @@ import { sizeOf } from "../build/folder-size.ts";
 import { writeLambda } from "../build/lambda.ts";
 import type { TargetSources } from "../build/lambda.ts";
 import { ownFiles } from "../build/own-files.ts";
+import { ConfigurationError } from "../configuration/error.ts";
 import { names } from "../configuration/values.ts";
 import { findConfigToBuild } from "./build-config.ts";
 import type { ConfigToBuild } from "./build-config.ts";
@@ -48,12 +49,18 @@ export function buildCommand(): Command {
     .action(async (flags: BuildFlags) => build(flags));
 }
 
-/** Without a configuration there is nothing to install; the function then says what is missing. */
 async function build(flags: BuildFlags): Promise<void> {
   const found = findConfigToBuild(process.env, flags.config);
   if (found) await buildFound(found, flags);
-  else console.error("mayfly: no configuration found: set MCP_SERVER_CONFIG or add mcp.json");
+  else tellNothingFound(flags.target);
   if (flags.target === "vercel") await writeIndexPage(targetFolder(flags));
+}
+
+/** The function on Vercel says by itself what is missing; of the other targets nothing, or an old one, would be deployed. */
+function tellNothingFound(target: BuildFlags["target"]): void {
+  const message = "no configuration found: set MCP_SERVER_CONFIG or add mcp.json";
+  if (target !== "vercel") throw new ConfigurationError(message);
+  console.error(`mayfly: ${message}`);
 }
 
 function targetFolder({ target, targetOut }: BuildFlags): string {
