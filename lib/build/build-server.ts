@@ -8,6 +8,7 @@ import { sizeOf } from "./folder-size.ts";
 import { messageOf } from "./report.ts";
 import type { ServerReport } from "./report.ts";
 import { medianStartTimes } from "./start-time.ts";
+import { fetcherOf } from "./subject.ts";
 import type { BuildContext, Subject } from "./subject.ts";
 import { tryBundle } from "./try-bundle.ts";
 import type { Tried } from "./try-bundle.ts";
@@ -29,7 +30,7 @@ export async function buildServer(subject: Subject, context: BuildContext): Prom
     bundled: tried !== undefined && tried.reason === undefined,
     snapshot: refusal === undefined,
     failed: false,
-    notes: notesOn(subject, tried, refusal),
+    notes: [...noteOnFetching(subject, context), ...notesOn(subject, tried, refusal)],
   };
 }
 
@@ -75,6 +76,12 @@ async function timesOf(
   if (!tried.times) return { startBeforeMs: (await medianStartTimes(name, options, [command]))[0] ?? 0 };
   const { before, after } = tried.times;
   return { startBeforeMs: before, ...(tried.reason === undefined && { startAfterMs: after }) };
+}
+
+/** A function has no such program, and often no network. */
+function noteOnFetching({ name, installed }: Subject, { options }: BuildContext): string[] {
+  const fetcher = installed ? undefined : fetcherOf(name, options);
+  return fetcher === undefined ? [] : [`${fetcher} fetches it when it is called`];
 }
 
 function notesOn({ installed }: Subject, tried: Tried | undefined, refusal: string | undefined): string[] {

@@ -36,6 +36,15 @@ export function packageOf(name: string, { mcpServers }: HandlerOptions): Package
   return isContainer(wrapper) ? undefined : packageCall({ command, args });
 }
 
+/** Programs that fetch a package where it is missing. */
+const FETCHING = /^(?:npx|bunx|pnpx|uvx)(?:\.cmd)?$/;
+
+/** The program that will fetch the server when it is called: nothing of it is installed. */
+export function fetcherOf(name: string, { mcpServers }: HandlerOptions): string | undefined {
+  const { command = "", wrapper } = mcpServers[name] ?? {};
+  return FETCHING.test(command) && !isContainer(wrapper) ? command : undefined;
+}
+
 export function subjectOf(
   name: string,
   installed: Installed | undefined,

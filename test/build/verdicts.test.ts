@@ -9,7 +9,7 @@ import * as esbuild from "esbuild";
 
 import { buildServer } from "../../lib/build/build-server.ts";
 import type { ServerReport } from "../../lib/build/report.ts";
-import { subjectOf } from "../../lib/build/subject.ts";
+import { fetcherOf, subjectOf } from "../../lib/build/subject.ts";
 import type { BuildContext } from "../../lib/build/subject.ts";
 import type { ServerConfig } from "../../lib/configuration/options.ts";
 import { withWritten } from "../../lib/configuration/written.ts";
@@ -136,5 +136,26 @@ describe("a server is told to have", () => {
     assert.ok(startBeforeMs > 0);
     if (bundled) assert.ok(startAfterMs !== undefined && startAfterMs < 0.9 * startBeforeMs);
     else assert.deepEqual(notes, ["not bundled: the bundle is not faster"]);
+  });
+
+  test("a package that is fetched later, where mayfly build has not installed it", async (t) => {
+    const out = join(await temporaryFolder(t), "servers");
+    const commands = {
+      python: { command: "uvx", args: ["some-server"] },
+      own: { command: "no-such-program" },
+    };
+    const context: BuildContext = {
+      ...{ out, options: { mcpServers: commands, passEnv: [] }, runScripts: false },
+      ...{ bundles: true, snapshots: true, esbuild },
+    };
+    const notes = async (name: keyof typeof commands): Promise<readonly string[]> => {
+      await mkdir(join(out, name), { recursive: true });
+      return (await buildServer(subjectOf(name, undefined, context), context)).notes;
+    };
+    const [fetched, own] = await Promise.all([notes("python"), notes("own")]);
+    assert.equal(fetched[0], "uvx fetches it when it is called");
+    assert.doesNotMatch(own.join(), /fetches/);
+    const inside = { command: "uvx", wrapper: ["docker", "run", "-i", "some-image"] };
+    assert.equal(fetcherOf("inside", { mcpServers: { inside } }), undefined, "the image has the program");
   });
 });
