@@ -1,26 +1,23 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-
-import { sameAnswers, snapshotText } from "../snapshot/format.ts";
+import { sameAnswers } from "../snapshot/format.ts";
 import { recordServer } from "../snapshot/record-server.ts";
 import type { Recording } from "../snapshot/record-server.ts";
 import { sizeOf } from "./folder-size.ts";
 import { messageOf } from "./report.ts";
 import type { ServerReport } from "./report.ts";
+import { clearSnapshot, writeSnapshot } from "./snapshot-file.ts";
 import { medianStartTimes } from "./start-time.ts";
 import { fetcherOf } from "./subject.ts";
 import type { BuildContext, Subject } from "./subject.ts";
 import { tryBundle } from "./try-bundle.ts";
 import type { Tried } from "./try-bundle.ts";
 
-/** Where the handler looks for it. */
-const SNAPSHOT_FILE = "snapshot.json";
-
 /** Bundles an installed server, and records what it answers. What cannot be done is a note, and no failure. */
 export async function buildServer(subject: Subject, context: BuildContext): Promise<ServerReport> {
+  const occupied = await clearSnapshot(subject.folder);
   const started = await start(subject, context);
   const tried = started.recorded && (await tryBundle(subject, started.recorded, context));
-  const refusal = started.refusal ?? (await keepSnapshot(subject, started.recorded, tried, context));
+  const refusal =
+    started.refusal ?? occupied ?? (await keepSnapshot(subject, started.recorded, tried, context));
   const { name, folder, installed } = subject;
   return {
     server: name,
@@ -63,7 +60,7 @@ async function keepSnapshot(
       return "its answers change from one start to the next";
   }
   if (recorded.exposed !== undefined) return `its answers hold the value of ${recorded.exposed}`;
-  await writeFile(join(folder, SNAPSHOT_FILE), snapshotText(recorded.snapshot));
+  await writeSnapshot(folder, recorded.snapshot);
   return undefined;
 }
 

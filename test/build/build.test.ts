@@ -190,6 +190,33 @@ describe("a build", { concurrency: false }, () => {
   });
 });
 
+test("files of somebody else stay as they are in the folder of a server without a package", async (t) => {
+  const own = fixture("counter");
+  const folder = await project(await temporaryFolder(t), { own: { command: own.command, args: own.args } });
+  const place = join(folder, "servers", "own");
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, "snapshot.json"), '{"of":"somebody else"}');
+  const { code, stdout } = await build(folder);
+  assert.equal(code, 0);
+  assert.match(stdout, /own .* no .*no snapshot: its folder holds a snapshot\.json that is none of Mayfly's/);
+  assert.equal(await readFile(join(place, "snapshot.json"), "utf8"), '{"of":"somebody else"}');
+  assert.deepEqual(await filesBelow(join(folder, "servers")), ["own/snapshot.json"]);
+  await waitUntilGone(own.token);
+});
+
+test("of a server that cannot be recorded any more, no earlier snapshot stays", async (t) => {
+  const own = fixture("counter");
+  const folder = await project(await temporaryFolder(t), { own: { command: own.command, args: own.args } });
+  const place = join(folder, "servers", "own");
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, "notes.txt"), "of somebody else");
+  assert.equal((await build(folder)).code, 0);
+  assert.deepEqual(await filesBelow(place), ["notes.txt", "snapshot.json"]);
+  assert.equal((await build(folder, ["--no-snapshot"])).code, 0);
+  assert.deepEqual(await filesBelow(place), ["notes.txt"]);
+  await waitUntilGone(own.token);
+});
+
 describe("a build fails", () => {
   test("for a package that the registry has not, after the others are done", async (t) => {
     const own = fixture("counter");
