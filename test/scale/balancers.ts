@@ -29,5 +29,8 @@ export const STICKY_NGINX: Balancer = {
 /** Runs wherever Node does. */
 export const ROUND_ROBIN: Balancer = { name: "a round-robin proxy", skip: false, start: startRoundRobin };
 
+/** Of what takes long, and is run before a release: why it does not run now, or false. */
+export const LONG = process.env["SCALE_TESTS"] ? false : "npm run test:scale runs it";
+
 /** What people run, where it is there; both do the same, and each instance that starts takes its time. */
 export const BALANCER: Balancer = NGINX.skip === false ? NGINX : ROUND_ROBIN;

@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { until } from "../support/deadline.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { testToken } from "../support/fixture.ts";
-import { BALANCER } from "./balancers.ts";
+import { BALANCER, LONG } from "./balancers.ts";
 import { startFleet } from "./fleet.ts";
 import type { Fleet, Instance } from "./fleet.ts";
 import { fixtureServers } from "./servers.ts";
@@ -74,7 +74,7 @@ async function assertRanOnce({ ran }: Running, sent: readonly Sent[]): Promise<r
   return keys;
 }
 
-describe(`an instance behind ${BALANCER.name} in the middle of traffic`, () => {
+describe(`an instance behind ${BALANCER.name} in the middle of traffic`, { skip: LONG }, () => {
   test("that is taken out of the balancer before it is told to stop loses nothing", async (t) => {
     const running = await run(t);
     const { fleet, first, second, traffic } = running;

@@ -15,7 +15,7 @@ import { isAlive, waitUntilGone } from "../support/processes.ts";
 import { call, initialize, notification, post, request } from "../support/rpc.ts";
 import { textOf } from "../support/sessions.ts";
 import { ask, instanceOf } from "./asking.ts";
-import { BALANCER } from "./balancers.ts";
+import { BALANCER, LONG } from "./balancers.ts";
 import { startFleet } from "./fleet.ts";
 import type { Fleet } from "./fleet.ts";
 import { sharedScope } from "../support/shared-scope.ts";
@@ -34,7 +34,7 @@ const FIXTURES = [
 const COUNT = 4;
 const UPDATED = "notifications/resources/updated";
 
-describe(`${COUNT} instances behind ${BALANCER.name}`, { concurrency: false }, () => {
+describe(`${COUNT} instances behind ${BALANCER.name}`, { concurrency: false, skip: LONG }, () => {
   const [scope, token] = [sharedScope(), testToken()];
   let fleet: Fleet;
   before(async () => {
