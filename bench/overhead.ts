@@ -9,7 +9,7 @@ import type * as Environment from "../lib/environment.ts";
 import { direct, warm } from "./direct.ts";
 import { measureImports } from "./imports.ts";
 import { machineFacts } from "./machine.ts";
-import { benchServers } from "./servers.ts";
+import { chosenServers } from "./servers.ts";
 import type { BenchServer } from "./servers.ts";
 import { alternated, median, quantile, table } from "./statistics.ts";
 import { adapter, inMemory } from "./ways.ts";
@@ -36,8 +36,7 @@ await main(Number(values.rounds), values.server);
 async function main(rounds: number, name: string | undefined): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "mayfly-bench-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const servers = benchServers(folder).filter((server) => name === undefined || server.name === name);
-  if (servers.length === 0 || !(rounds >= 1)) throw new Error("no such server, or not a number of rounds");
+  const servers = chosenServers(folder, name, rounds);
   console.log(`${machineFacts()}\n`);
   const series = await measure(servers, rounds, folder);
   console.log(`${rounds} rounds, sequential, in alternating order:\n\n${overheadTable(series)}\n`);

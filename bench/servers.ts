@@ -48,6 +48,17 @@ export function benchServers(folder: string): BenchServer[] {
   ];
 }
 
+/**
+ * Those that a command line asks for.
+ * @param name of the only one, @default all
+ * @throws Error for a name that none has, and for what is no number of rounds
+ */
+export function chosenServers(folder: string, name: string | undefined, rounds: number): BenchServer[] {
+  const servers = benchServers(folder).filter((server) => name === undefined || server.name === name);
+  if (servers.length === 0 || !(rounds >= 1)) throw new Error("no such server, or not a number of rounds");
+  return servers;
+}
+
 export function callText({ tool, arguments: args }: BenchServer, id: number): string {
   return JSON.stringify({
     jsonrpc: "2.0",

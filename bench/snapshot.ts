@@ -11,7 +11,7 @@ import type * as Mayfly from "../lib/index.ts";
 import type * as Format from "../lib/snapshot/format.ts";
 import type * as Recorder from "../lib/snapshot/record-server.ts";
 import { machineFacts } from "./machine.ts";
-import { ROOT, benchServers } from "./servers.ts";
+import { ROOT, chosenServers } from "./servers.ts";
 import type { BenchServer } from "./servers.ts";
 import { alternated, median, quantile, table } from "./statistics.ts";
 import { ownCpuMs } from "./ways.ts";
@@ -43,8 +43,7 @@ await main(Number(values.rounds), values.server);
 async function main(rounds: number, name: string | undefined): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "mayfly-bench-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const servers = benchServers(folder).filter((server) => name === undefined || server.name === name);
-  if (servers.length === 0 || !(rounds >= 1)) throw new Error("no such server, or not a number of rounds");
+  const servers = chosenServers(folder, name, rounds);
   console.log(`${machineFacts()}\n`);
   const running: Series[] = [];
   const handlers: Mayfly.Handler[] = [];

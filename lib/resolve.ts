@@ -38,6 +38,18 @@ export function resolveCommand(asked: Command, folder: string): Command {
   return asked;
 }
 
+/** The package that Node would find from a folder, in whatever version it is, and the folder whose `node_modules` has it. */
+export function nearestPackage(
+  name: string,
+  folder: string,
+): { readonly place: string; readonly version: string } | undefined {
+  for (const place of withParents(folder)) {
+    const { version } = readManifest(join(place, "node_modules", name)) ?? {};
+    if (typeof version === "string") return { place, version };
+  }
+  return undefined;
+}
+
 /** A package in the `node_modules` of a folder. */
 export interface InstalledPackage {
   readonly version: string | undefined;
@@ -48,6 +60,9 @@ export interface InstalledPackage {
   /** What is started: the entry, or the bundle that stands for it. */
   readonly program: string | undefined;
 }
+
+/** Where `mayfly build` puts servers, and where they are looked for: relative to the base directory. */
+export const SERVERS_FOLDER = "servers";
 
 /** Where `mayfly build` puts the bundle of a server, relative to the server's folder. */
 export const BUNDLE = { folder: "bundle", start: "start.cjs", manifest: "bundle.json" } as const;

@@ -49,7 +49,7 @@ export function programName() {
   return process.platform === "win32" ? "node.exe" : "node";
 }
 
-export function versionOf(node) {
+function versionOf(node) {
   const { stdout, error } = spawnSync(node, ["--version"], { encoding: "utf8" });
   if (error) throw error;
   return stdout.trim();
@@ -61,6 +61,13 @@ function npm(args) {
   return path
     ? run(process.execPath, [path, ...args])
     : run("npm", args, { shell: process.platform === "win32" });
+}
+
+/** Runs the Node of that folder, and says which one it is. */
+export function runNode(folder, args, variables = {}) {
+  const node = join(folder, programName());
+  console.error(`node ${versionOf(node)}: ${node}`);
+  return run(node, args, { env: { ...onPath(folder), ...variables } });
 }
 
 export function run(program, args, options = {}) {

@@ -16,13 +16,14 @@ const LAYERS = [
   ["lib/create-handler.ts"],
   ["lib/handler.ts"],
   ["lib/sessions/*"],
-  ["lib/snapshot/record-server.ts"],
+  ["lib/snapshot/host-apart.ts", "lib/snapshot/record-server.ts"],
   [
     "lib/health.ts",
     "lib/host.ts",
     "lib/input/policy.ts",
     "lib/run.ts",
     "lib/server-list.ts",
+    "lib/snapshot/recording-stage.ts",
     "lib/snapshot/refreshing.ts",
   ],
   [

@@ -4,16 +4,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import {
-  ROOT,
-  fetched,
-  install,
-  installWithScripts,
-  onPath,
-  programName,
-  run,
-  versionOf,
-} from "./fetched.mjs";
+import { ROOT, fetched, install, installWithScripts, runNode } from "./fetched.mjs";
 
 const ALL = ["22", "24"];
 const CLIENT = "aws-lambda-ric@4.0.2";
@@ -30,7 +21,7 @@ function main([what, choice, ...others]) {
   const folder = what === "offline" ? "test/offline/" : "test/lambda/";
   const test = [join(ROOT, "scripts", "test.mjs"), folder, ...others];
   for (const major of choice === "all" ? ALL : [choice]) {
-    const status = runOn(major, variables, test);
+    const status = runNode(nodeOf(major), test, variables);
     if (status !== 0) process.exit(status);
   }
 }
@@ -38,7 +29,7 @@ function main([what, choice, ...others]) {
 function bench(client, choice, others) {
   if (!client) throw new Error(`${CLIENT} could not be compiled here`);
   const variables = { LAMBDA_RUNTIME: client, LAMBDA_PEER: peer() };
-  return runOn(choice, variables, ["--import", "tsx", join(ROOT, "bench", "lambda.ts"), ...others]);
+  return runNode(nodeOf(choice), ["--import", "tsx", join(ROOT, "bench", "lambda.ts"), ...others], variables);
 }
 
 /** The program of the runtime client; undefined where it does not compile. */
@@ -56,13 +47,6 @@ function peer() {
   const entry = join(prefix, "node_modules", PEER, "dist", "index.js");
   if (!existsSync(entry)) install(prefix, `${PEER}@${PEER_VERSION}`);
   return entry;
-}
-
-function runOn(major, variables, args) {
-  const folder = nodeOf(major);
-  const node = join(folder, programName());
-  console.error(`node ${versionOf(node)}: ${node}`);
-  return run(node, args, { env: { ...onPath(folder), ...variables } });
 }
 
 /** The folder of a version of Node: the running one need not be fetched. */

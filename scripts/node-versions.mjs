@@ -2,7 +2,7 @@
 // The program is the npm package of this platform, kept in .cache/.
 import { join } from "node:path";
 
-import { ROOT, fetched, onPath, programName, run, versionOf } from "./fetched.mjs";
+import { ROOT, fetched, runNode } from "./fetched.mjs";
 
 const ALL = ["22", "24"];
 
@@ -19,10 +19,7 @@ function main([choice, ...testArguments]) {
 }
 
 function testOn(major, testArguments) {
-  const folder = fetched(major);
-  const node = join(folder, programName());
-  console.error(`node ${versionOf(node)}: ${node}`);
-  return run(node, [join(ROOT, "scripts", "test.mjs"), ...testArguments], { env: onPath(folder) });
+  return runNode(fetched(major), [join(ROOT, "scripts", "test.mjs"), ...testArguments]);
 }
 
 main(process.argv.slice(2));

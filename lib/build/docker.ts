@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { SERVERS_FOLDER } from "../resolve.ts";
 import { MAYFLY } from "../version.ts";
 import type { TargetSources } from "./lambda.ts";
 import { writeTarget } from "./target-folder.ts";
@@ -24,14 +25,14 @@ export async function writeDocker(
     await writeFile(join(into, ".dockerignore"), "node_modules\n**/node_modules\n.env*\n");
     await writeFile(join(into, "package.json"), manifest());
     if (sources.file !== undefined) await copyFile(sources.file, join(into, "mcp.json"));
-    await mkdir(join(into, "servers"), { recursive: true });
+    await mkdir(join(into, SERVERS_FOLDER), { recursive: true });
     for (const name of Object.keys(sources.options.mcpServers)) await copyLock(name, into, sources);
   });
 }
 
 async function copyLock(name: string, into: string, { out }: TargetSources): Promise<void> {
   if (!existsSync(join(out, name, "package-lock.json"))) return;
-  const to = join(into, "servers", name);
+  const to = join(into, SERVERS_FOLDER, name);
   await mkdir(to);
   for (const file of LOCKED) await copyFile(join(out, name, file), join(to, file));
 }

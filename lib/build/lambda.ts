@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 
 import type { HandlerOptions } from "../configuration/options.ts";
 import { isObject } from "../jsonrpc.ts";
-import { readSnapshot } from "../snapshot/format.ts";
+import { SERVERS_FOLDER } from "../resolve.ts";
+import { SNAPSHOT_FILE, readSnapshot } from "../snapshot/format.ts";
 import type { Snapshot } from "../snapshot/format.ts";
 import { createToolFilter } from "../tool-filter.ts";
 import { writeTarget } from "./target-folder.ts";
@@ -45,7 +46,7 @@ function inPackage(file: string): string {
 }
 
 async function copyServer(name: string, into: string, { out, options }: TargetSources): Promise<void> {
-  const [from, to] = [join(out, name), join(into, "servers", name)];
+  const [from, to] = [join(out, name), join(into, SERVERS_FOLDER, name)];
   if (!existsSync(from)) return;
   await cp(from, to, { recursive: true, verbatimSymlinks: true, filter: (path) => !isLinkFolder(path) });
   const tools = toolsIn(await snapshotIn(from));
@@ -62,7 +63,7 @@ function isLinkFolder(path: string): boolean {
 }
 
 async function snapshotIn(folder: string): Promise<Snapshot | undefined> {
-  const file = join(folder, "snapshot.json");
+  const file = join(folder, SNAPSHOT_FILE);
   return existsSync(file) ? readSnapshot(await readFile(file, "utf8")) : undefined;
 }
 

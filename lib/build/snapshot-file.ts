@@ -2,11 +2,8 @@ import { lstat, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { isObject } from "../jsonrpc.ts";
-import { snapshotText } from "../snapshot/format.ts";
+import { SNAPSHOT_FILE, snapshotText } from "../snapshot/format.ts";
 import type { Snapshot } from "../snapshot/format.ts";
-
-/** Where the handler looks for it, in the server's folder. */
-const SNAPSHOT_FILE = "snapshot.json";
 
 /**
  * Removes what an earlier build recorded: the next record may be refused, and then there must be none.

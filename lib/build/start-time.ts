@@ -1,11 +1,11 @@
 import type { HandlerOptions } from "../configuration/options.ts";
 import { anonymousHandshake, initializeText } from "../exchange/initialize.ts";
-import { createHost } from "../host.ts";
 import type { Host } from "../host.ts";
 import { settlesWithin } from "../promises.ts";
 import type { Command } from "../resolve.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
 import type { Server } from "../servers.ts";
+import { onHostApart, startedBy } from "../snapshot/host-apart.ts";
 
 /**
  * Starts a server for its handshake alone, with the variables, the sandbox and the limits that requests start it with.
@@ -14,7 +14,7 @@ import type { Server } from "../servers.ts";
  * @throws Error if it does not answer within `startTimeoutMs`
  */
 export async function startOnce(name: string, options: HandlerOptions, command: Command): Promise<void> {
-  await withHost(options, async (host) => timed(name, command, host));
+  await onHostApart(name, options, async (server, host) => timed(startedBy(server, command), host));
 }
 
 /** Milliseconds until `initialize` is answered. Each command in turn: what else the machine does slows all of them. */
@@ -24,9 +24,11 @@ export async function medianStartTimes(
   commands: readonly Command[],
 ): Promise<number[]> {
   const times = commands.map((): number[] => []);
-  await withHost(options, async (host) => {
+  await onHostApart(name, options, async (server, host) => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const [index, command] of commands.entries()) times[index]?.push(await timed(name, command, host));
+      for (const [index, command] of commands.entries()) {
+        times[index]?.push(await timed(startedBy(server, command), host));
+      }
     }
   });
   return times.map(median);
@@ -40,25 +42,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[values.length >> 1] ?? Number.NaN;
 }
 
-async function withHost<Value>(
-  options: HandlerOptions,
-  work: (host: Host) => Promise<Value>,
-): Promise<Value> {
-  const host = createHost(options);
-  try {
-    return await work(host);
-  } finally {
-    await host.processes.close();
-  }
-}
-
-async function timed(
-  name: string,
-  command: Command,
-  { servers, processes, shutdown }: Host,
-): Promise<number> {
-  const found = servers.find(name);
-  const server: Server = { ...found, parameters: { ...found.parameters, ...command } };
+async function timed(server: Server, { processes, shutdown }: Host): Promise<number> {
   const startedAt = performance.now();
   const process = await processes.start(server, shutdown.signal, "");
   try {

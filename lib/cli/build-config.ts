@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
+import { referencesIn } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
-import { findConfigFile, readConfig } from "../configuration/find.ts";
+import { findConfig, findConfigFile } from "../configuration/find.ts";
 import type { ConfigFile, FoundConfig } from "../configuration/find.ts";
-import { parseMcpServerConfig } from "../configuration/mcp-config.ts";
 
 /** What is built. */
 export interface ConfigToBuild {
@@ -23,16 +23,13 @@ export interface ConfigToBuild {
 export function findConfigToBuild(variables: Variables, named?: string): ConfigToBuild | undefined {
   const { MCP_SERVER_CONFIG: text = "" } = variables;
   const file = findConfigFile(variables, named);
-  if (!file && text.trim() === "") return undefined;
   const unset = unsetIn(file ? textOf(file) : text, variables);
   const all = { ...Object.fromEntries(unset.map((name) => [name, ""])), ...variables };
-  const config = file
-    ? readConfig(file, all)
-    : { ...parseMcpServerConfig(text, all), baseDirectory: process.cwd() };
-  return { config, file, unset };
+  const config = findConfig(all, named);
+  return config && { config, file, unset };
 }
 
-/** Of a file that cannot be read, `readConfig` says so. */
+/** Of a file that cannot be read, `findConfig` says so. */
 function textOf({ path }: ConfigFile): string {
   try {
     return readFileSync(path, "utf8");
@@ -42,6 +39,7 @@ function textOf({ path }: ConfigFile): string {
 }
 
 function unsetIn(text: string, variables: Variables): string[] {
-  const named = [...text.matchAll(/\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}/g)].map(([, name = ""]) => name);
-  return [...new Set(named)].filter((name) => variables[name] === undefined).toSorted();
+  const needed = referencesIn(text).filter(({ hasDefault }) => !hasDefault);
+  const names = new Set(needed.map(({ name }) => name));
+  return [...names].filter((name) => variables[name] === undefined).toSorted();
 }

@@ -12,6 +12,7 @@ import type { TargetSources } from "../build/lambda.ts";
 import { ownFiles } from "../build/own-files.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { names } from "../configuration/values.ts";
+import { SERVERS_FOLDER } from "../resolve.ts";
 import { findConfigToBuild } from "./build-config.ts";
 import type { ConfigToBuild } from "./build-config.ts";
 import { buildTable, sizeText } from "./build-table.ts";
@@ -69,7 +70,7 @@ function targetFolder({ target, targetOut }: BuildFlags): string {
 
 async function buildFound({ config, file, unset }: ConfigToBuild, flags: BuildFlags): Promise<void> {
   if (unset.length > 0) console.error(`mayfly: not set here, and taken as empty: ${unset.join(", ")}`);
-  const out = flags.out ?? join(config.baseDirectory, "servers");
+  const out = flags.out ?? join(config.baseDirectory, SERVERS_FOLDER);
   const options = { ...config, passEnv: names(process.env["PASS_ENV"]), guard: true };
   const report = await buildServers({
     out,

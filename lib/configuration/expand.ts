@@ -6,6 +6,20 @@ const REFERENCE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 /** What an editor asks its user for, or looks up in its settings. As a text it would be a wrong key, found out far away. */
 const OF_AN_EDITOR = /\$\{(?:input|command|config):[^}]*\}/;
 
+/** A variable that a text names. */
+interface VariableReference {
+  readonly name: string;
+  readonly hasDefault: boolean;
+}
+
+/** What {@link expand} would replace in the text. */
+export function referencesIn(text: string): VariableReference[] {
+  return [...text.matchAll(REFERENCE)].map(([, name = "", fallback]) => ({
+    name,
+    hasDefault: fallback !== undefined,
+  }));
+}
+
 /**
  * Replaces `${VAR}` and `${VAR:-default}`; as in a shell, the default also stands in for an empty value. `${env:VAR}`,
  * as editors write it, is the same.

@@ -10,7 +10,7 @@ import type {
 } from "../configuration/options.ts";
 import { inheritedEnvironment } from "../environment.ts";
 import type { Environment } from "../environment.ts";
-import { resolveCommand } from "../resolve.ts";
+import { SERVERS_FOLDER, resolveCommand } from "../resolve.ts";
 import type { Command } from "../resolve.ts";
 import { findLauncher, underLimits } from "./limits.ts";
 import type { Launcher } from "./limits.ts";
@@ -75,7 +75,7 @@ function withNodeFlags({ command, args }: Command, sandbox: Sandbox, places: Pro
 /** What a server runs, without what it runs in. A container has its own files: there, `npx` stays `npx`. */
 export function commandOf(name: string, config: ServerConfig, base: string): Command {
   const asked = { command: config.command, args: config.args ?? [] };
-  return isContainer(config.wrapper) ? asked : resolveCommand(asked, join(base, "servers", name));
+  return isContainer(config.wrapper) ? asked : resolveCommand(asked, join(base, SERVERS_FOLDER, name));
 }
 
 const CONTAINERS = new Set(["docker", "podman", "nerdctl", "finch", "container"]);

@@ -3,12 +3,11 @@ import { join, resolve as absolute } from "node:path";
 import type { HandlerOptions } from "../configuration/options.ts";
 import type { EraMemory } from "../exchange/era-memory.ts";
 import type { ToolMemory } from "../exchange/tool-memory.ts";
+import { SERVERS_FOLDER } from "../resolve.ts";
+import { SNAPSHOT_FILE } from "./format.ts";
 import type { Keyed, SnapshotKey } from "./key.ts";
 import { createSnapshotMemory, readBuilt } from "./memory.ts";
 import type { SnapshotMemory } from "./memory.ts";
-
-/** In which folder of the base directory, unless another one is given. */
-const SNAPSHOTS = "servers";
 
 /** Read when the server is first asked for: a function pays only for the one that it runs. */
 export function snapshotOf(
@@ -17,8 +16,8 @@ export function snapshotOf(
   key: () => SnapshotKey,
 ): SnapshotMemory | undefined {
   if (snapshot === false || config.snapshot === "never") return undefined;
-  const folder = absolute(base, typeof snapshot === "string" ? snapshot : SNAPSHOTS);
-  return createSnapshotMemory(readBuilt(join(folder, name, "snapshot.json"), key, name, logger));
+  const folder = absolute(base, typeof snapshot === "string" ? snapshot : SERVERS_FOLDER);
+  return createSnapshotMemory(readBuilt(join(folder, name, SNAPSHOT_FILE), key, name, logger));
 }
 
 interface Learning {

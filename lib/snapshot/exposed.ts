@@ -1,3 +1,4 @@
+import { referencesIn } from "../configuration/expand.ts";
 import type { ServerConfig } from "../configuration/options.ts";
 import { asWritten } from "../configuration/written.ts";
 import type { Environment } from "../environment.ts";
@@ -29,10 +30,8 @@ export function exposedVariable(
   );
 }
 
-const REFERENCE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)/g;
-
 function filledIn(config: ServerConfig): string[] {
-  return [...JSON.stringify(asWritten(config)).matchAll(REFERENCE)].map(([, name = ""]) => name);
+  return referencesIn(JSON.stringify(asWritten(config))).map(({ name }) => name);
 }
 
 /** Answers stand in the file as texts in a text: what JSON escapes is escaped twice. */

@@ -2,6 +2,9 @@ import { isObject } from "../jsonrpc.ts";
 import type { KnownEras } from "../exchange/era-memory.ts";
 import type { SnapshotKey } from "./key.ts";
 
+/** Of a server, in the folder that `mayfly build` makes for it. */
+export const SNAPSHOT_FILE = "snapshot.json";
+
 /** Of the file. A file of another format is not read. */
 const FORMAT = 1;
 

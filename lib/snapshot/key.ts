@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve as absolute } from "node:path";
+import { join, resolve as absolute } from "node:path";
 
 import type { ServerConfig } from "../configuration/options.ts";
 import { asWritten } from "../configuration/written.ts";
 import { sha256 } from "../digest.ts";
-import { packageCall } from "../resolve.ts";
+import { SERVERS_FOLDER, nearestPackage, packageCall } from "../resolve.ts";
 import type { Command } from "../resolve.ts";
 
 /** What a server's answers depend on, as far as it can be known without asking it. Holds names and digests, no values. */
@@ -33,7 +33,7 @@ export function keyOf({ name, config, base, environment }: Keyed): SnapshotKey {
   const asked = { command: config.command, args: config.args ?? [] };
   return {
     configuration: configurationDigest(config),
-    package: packageText(asked, join(base, "servers", name)),
+    package: packageText(asked, join(base, SERVERS_FOLDER, name)),
     files: fileDigests(asked, absolute(base, config.cwd ?? ".")),
     environment: [...new Set(environment)].toSorted(),
   };
@@ -65,33 +65,12 @@ function packageText(asked: Command, folder: string): string | null {
   const call = packageCall(asked);
   if (!call) return null;
   const { name, version = "" } = call;
-  const found = installed(name, folder);
+  const found = nearestPackage(name, folder);
   if (!found || (EXACT.test(version) && version !== found.version)) {
     return name + (EXACT.test(version) ? `@${version}` : UNKNOWN);
   }
   const lock = textOf(join(found.place, "package-lock.json"));
   return `${name}@${found.version}${lock === undefined ? "" : ` ${sha256(lock)}`}`;
-}
-
-function installed(
-  name: string,
-  folder: string,
-): { readonly place: string; readonly version: string } | undefined {
-  const text = textOf(join(folder, "node_modules", name, "package.json"));
-  const version = text === undefined ? undefined : versionIn(text);
-  if (version !== undefined) return { place: folder, version };
-  const parent = dirname(folder);
-  return parent === folder ? undefined : installed(name, parent);
-}
-
-/** Of a manifest that cannot be read nothing is known, as if it were not there. */
-function versionIn(manifest: string): string | undefined {
-  try {
-    const { version } = Object(JSON.parse(manifest)) as { readonly version?: unknown };
-    return typeof version === "string" ? version : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function fileDigests({ command, args }: Command, cwd: string): Record<string, string> {

@@ -1,13 +1,10 @@
 import type { HandlerOptions, ServerConfig } from "../configuration/options.ts";
-import { report } from "../exchange/endings.ts";
-import { createHost } from "../host.ts";
-import type { Host } from "../host.ts";
 import type { Command } from "../resolve.ts";
-import type { Server } from "../servers.ts";
 import { exposedVariable } from "./exposed.ts";
 import type { Snapshot } from "./format.ts";
+import { onHostApart, startedBy } from "./host-apart.ts";
 import { recordAnswers } from "./recorder.ts";
-import type { RecordingStage } from "./recorder.ts";
+import { recordingStage } from "./recording-stage.ts";
 
 /** A server's snapshot, and how long the server took. */
 export interface Recording {
@@ -30,32 +27,18 @@ export async function recordServer(
   options: HandlerOptions,
   command?: Command,
 ): Promise<Recording> {
-  const host = createHost({ ...options, snapshot: false });
-  const found = host.servers.find(name);
-  const server = command ? { ...found, parameters: { ...found.parameters, ...command } } : found;
-  // Before anything runs: what is changed meanwhile is not what was recorded.
-  const key = server.snapshotKey();
-  try {
-    const { answers, startMs } = await recordAnswers(stageFor(server, host));
+  return onHostApart(name, options, async (found, host) => {
+    const server = command ? startedBy(found, command) : found;
+    // Before anything runs: what is changed meanwhile is not what was recorded.
+    const key = server.snapshotKey();
+    const stage = recordingStage(server, { ...host, signal: host.shutdown.signal }, true);
+    const { answers, startMs } = await recordAnswers(stage);
     const snapshot = { key, ...answers };
     return { snapshot, startMs, exposed: exposedIn(snapshot, options.mcpServers[name]) };
-  } finally {
-    await host.processes.close();
-  }
+  });
 }
 
 /** What is written to a file may be read by others than who may read the environment. */
 function exposedIn(snapshot: Snapshot, config: ServerConfig | undefined): string | undefined {
   return config && exposedVariable(snapshot, config, process.env);
-}
-
-function stageFor(server: Server, { processes, shutdown, logger, watch }: Host): RecordingStage {
-  return {
-    server,
-    start: (signal, isSuccessor) => processes.start(server, signal, "", isSuccessor),
-    options: { logger, onMessage: (direction, text) => watch(server, direction, text) },
-    signal: shutdown.signal,
-    parallel: true,
-    onFailure: (failure, process) => report(failure, process, server, logger),
-  };
 }

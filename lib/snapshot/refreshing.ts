@@ -1,11 +1,8 @@
-import { report } from "../exchange/endings.ts";
-import type { Logger } from "../logger.ts";
-import type { Processes } from "../processes.ts";
 import type { Server } from "../servers.ts";
-import type { Watch } from "../watching.ts";
 import { learnFrom } from "./built.ts";
 import { recordAnswers } from "./recorder.ts";
-import type { RecordingStage } from "./recorder.ts";
+import { recordingStage } from "./recording-stage.ts";
+import type { RecordingTools } from "./recording-stage.ts";
 
 /** Keeps what is recorded of servers new, in the background. */
 export interface Refreshing {
@@ -13,15 +10,10 @@ export interface Refreshing {
   note(server: Server): void;
 }
 
-/** What a record is made with, beside the server. */
-export interface RefreshingOptions {
+/** What records are made with, and how often. */
+export interface RefreshingOptions extends RecordingTools {
   /** Milliseconds; 0 is never. */
   readonly ttlMs: number;
-  readonly processes: Processes;
-  readonly watch: Watch;
-  readonly logger: Logger;
-  /** Fires when nothing may be begun any more. */
-  readonly signal: AbortSignal;
 }
 
 /** One record at a time is made of a server, by one process at a time, which waits for its place as others do. */
@@ -45,7 +37,7 @@ async function refresh(server: Server, options: RefreshingOptions): Promise<void
   const { logger, signal } = options;
   const { name, snapshot } = server;
   try {
-    const { answers } = await recordAnswers(stageFor(server, options));
+    const { answers } = await recordAnswers(recordingStage(server, options, false));
     snapshot?.learn({ key: server.snapshotKey(), ...answers });
     learnFrom(server);
     logger.info({ server: name }, "The snapshot has been recorded anew");
@@ -55,17 +47,3 @@ async function refresh(server: Server, options: RefreshingOptions): Promise<void
     if (!signal.aborted) logger.warn({ server: name, code }, "The snapshot could not be recorded anew");
   }
 }
-
-function stageFor(server: Server, { processes, watch, logger, signal }: RefreshingOptions): RecordingStage {
-  return {
-    server,
-    start: (own, isSuccessor) => processes.start(server, own, NOBODY, isSuccessor),
-    options: { logger, onMessage: (direction, text) => watch(server, direction, text) },
-    signal,
-    parallel: false,
-    onFailure: (failure, process) => signal.aborted || report(failure, process, server, logger),
-  };
-}
-
-/** Whose places the processes take: those of no caller. */
-const NOBODY = "";

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 
 import { findConfig } from "../../lib/configuration/find.ts";
@@ -190,31 +191,34 @@ describe("a build", { concurrency: false }, () => {
   });
 });
 
-test("files of somebody else stay as they are in the folder of a server without a package", async (t) => {
-  const own = fixture("counter");
-  const folder = await project(await temporaryFolder(t), { own: { command: own.command, args: own.args } });
+/** A project with a server that needs no package, and a folder of its user's for it. */
+async function projectOfOwn(t: TestContext): Promise<{ token: string; folder: string; place: string }> {
+  const { command, args, token } = fixture("counter");
+  const folder = await project(await temporaryFolder(t), { own: { command, args } });
   const place = join(folder, "servers", "own");
   await mkdir(place, { recursive: true });
+  return { token, folder, place };
+}
+
+test("files of somebody else stay as they are in the folder of a server without a package", async (t) => {
+  const { token, folder, place } = await projectOfOwn(t);
   await writeFile(join(place, "snapshot.json"), '{"of":"somebody else"}');
   const { code, stdout } = await build(folder);
   assert.equal(code, 0);
   assert.match(stdout, /own .* no .*no snapshot: its folder holds a snapshot\.json that is none of Mayfly's/);
   assert.equal(await readFile(join(place, "snapshot.json"), "utf8"), '{"of":"somebody else"}');
   assert.deepEqual(await filesBelow(join(folder, "servers")), ["own/snapshot.json"]);
-  await waitUntilGone(own.token);
+  await waitUntilGone(token);
 });
 
 test("of a server that cannot be recorded any more, no earlier snapshot stays", async (t) => {
-  const own = fixture("counter");
-  const folder = await project(await temporaryFolder(t), { own: { command: own.command, args: own.args } });
-  const place = join(folder, "servers", "own");
-  await mkdir(place, { recursive: true });
+  const { token, folder, place } = await projectOfOwn(t);
   await writeFile(join(place, "notes.txt"), "of somebody else");
   assert.equal((await build(folder)).code, 0);
   assert.deepEqual(await filesBelow(place), ["notes.txt", "snapshot.json"]);
   assert.equal((await build(folder, ["--no-snapshot"])).code, 0);
   assert.deepEqual(await filesBelow(place), ["notes.txt"]);
-  await waitUntilGone(own.token);
+  await waitUntilGone(token);
 });
 
 describe("a build fails", () => {
