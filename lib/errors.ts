@@ -9,7 +9,17 @@ export const MISSING_CAPABILITY = -32021;
 export const UNSUPPORTED_VERSION = -32022;
 
 /** What a caller finds in `error.data.reason` when a server, and not the request, is at fault. */
-export type FailureReason = "spawn_failed" | "exited" | "timeout" | "protocol" | "overloaded" | "shutdown";
+export type FailureReason =
+  | "spawn_failed"
+  | "exited"
+  | "timeout"
+  | "protocol"
+  | "overloaded"
+  | "shutdown"
+  /** Of a remote server: nothing was sent; the connection broke; it wants to know who calls. */
+  | "unreachable"
+  | "lost"
+  | "unauthorized";
 
 /** Seconds: most requests have a process for less than one; a host that stops is mostly replaced within a few. */
 const RETRY_AFTER: Readonly<Record<string, string>> = { overloaded: "1", shutdown: "5" };
@@ -500,6 +510,57 @@ export const ERRORS = {
     rpc: INTERNAL_ERROR,
     message:
       "The answer is larger than {limit} bytes, which is all that the platform takes in one piece: use the streaming handler",
+  },
+  REMOTE_UNREACHABLE: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The remote server cannot be reached ({detail}): nothing was sent to it",
+    reason: "unreachable",
+  },
+  REMOTE_LOST: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      "The connection to the remote server broke ({detail}) before it answered {method}, which it may have carried out",
+    reason: "lost",
+  },
+  REMOTE_SESSION_LOST: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The remote server has forgotten this session, and {method} with it: it was not carried out",
+    reason: "lost",
+  },
+  REMOTE_REFUSED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The remote server refused {method}: HTTP {status}{detail}",
+    reason: "protocol",
+  },
+  REMOTE_UNAUTHORIZED: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      "The remote server does not let us in (HTTP {status}): give it what it wants by --header, --api-access-token or --api-key",
+    reason: "unauthorized",
+  },
+  REMOTE_WANTS_OAUTH: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message:
+      "The remote server wants its user to log in by OAuth, which Mayfly does not do: use npx mcp-remote {url}, or a token by --api-access-token",
+    reason: "unauthorized",
+  },
+  REMOTE_NOT_MCP: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The remote server answered {method} with {detail}, which is not MCP",
+    reason: "protocol",
+  },
+  REMOTE_MESSAGE_TOO_LARGE: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "The remote server sent a message of more than {limit} bytes",
+    reason: "protocol",
   },
   INTERNAL: { status: 500, rpc: INTERNAL_ERROR, message: "An error inside Mayfly: see its log" },
 } as const satisfies Record<string, ErrorRow>;

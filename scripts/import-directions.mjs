@@ -12,6 +12,7 @@ const LAYERS = [
   ["lib/cli/*"],
   ["lib/build/*"],
   ["lib/adapters/*"],
+  ["lib/connect/*"],
   ["lib/index.ts"],
   ["lib/create-handler.ts"],
   ["lib/handler.ts"],
