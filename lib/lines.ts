@@ -96,7 +96,7 @@ function budgetOf(maxBytes: number): (bytes: number) => void {
 }
 
 /** Gathers the pieces of a line; decodes it whole, since a piece may end inside a character. */
-function createLine(maxLineBytes: number): Line {
+export function createLine(maxLineBytes: number): Line {
   let pieces: Buffer[] = [];
   let bytes = 0;
   let isWide = false;
@@ -119,14 +119,15 @@ function createLine(maxLineBytes: number): Line {
   };
 }
 
-interface Line {
+export interface Line {
   add(piece: Buffer): void;
   /** Bytes of the text in memory. A single character beyond ASCII can make all of them twice as wide. */
   room(): number;
   take(): string;
 }
 
-async function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer | undefined> {
+/** What the stream holds next; undefined at its end, when it breaks, and when the signal fires. */
+export async function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer | undefined> {
   while (!signal.aborted) {
     const chunk = stream.read() as Buffer | null;
     if (chunk) return chunk;

@@ -1,77 +1,164 @@
 import type { Readable } from "node:stream";
 
 import { MayflyError } from "../errors.ts";
+import { mask } from "../secrets.ts";
+import { silentLogger } from "../logger.ts";
+import type { Logger } from "../logger.ts";
+import { MAYFLY } from "../version.ts";
+import { openConnections } from "./connections.ts";
+import type { Connections } from "./connections.ts";
+import { decoded } from "./decoding.ts";
+import { checkHeaders, isLoopback, secretsOf } from "./header-rules.ts";
+import { ConnectFailed, describe } from "./network-errors.ts";
+import { redirectOf } from "./redirects.ts";
 
 /** HTTP to one remote server: connections that are kept, proxies, authorities, and no redirect to strangers. */
 export interface RemoteHttp {
   /**
    * @param signal also ends the reading of the body
-   * @throws REMOTE_UNREACHABLE if nothing was sent, REMOTE_LOST if something may have been, the reason of the signal
+   * @throws REMOTE_UNREACHABLE if nothing was sent, REMOTE_LOST if something may have been, REMOTE_REFUSED for a
+   * redirect that is not followed, the reason of the signal
    */
-  request(method: "GET" | "POST" | "DELETE", url: URL, sent: HttpRequest): Promise<HttpAnswer>;
-  /** Ends all connections. */
+  request(method: HttpMethod, url: URL, sent: HttpRequest): Promise<HttpAnswer>;
+  /** The text without the values of headers and of the URL that were given as secrets, for logs and errors. */
+  mask(text: string): string;
+  /** Ends all connections at once. */
   close(): Promise<void>;
 }
+
+export type HttpMethod = "GET" | "POST" | "DELETE";
 
 export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
+  /** What is asked for, as the text of an error says it. @default the HTTP method */
+  readonly what?: string | undefined;
 }
 
 export interface HttpAnswer {
   readonly status: number;
-  /** By their names in small letters; of repeated ones the first. */
+  /** By their names in small letters; of repeated ones the first, but all challenges. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Where it came from, behind redirects. */
   readonly url: URL;
-  /** Must be read to its end, or destroyed. */
+  /** As the request said it. */
+  readonly what: string;
+  /** Decoded. Must be read to its end, or destroyed. Emits no unhandled error: when it breaks, it is destroyed. */
   readonly body: Readable;
 }
 
 export interface RemoteHttpOptions {
-  /** Sent with every request. */
+  /** Sent with every request, in place of others of the same name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Authorities in PEM, beside those of Node. */
   readonly ca?: string | Buffer | undefined;
+  /** Where the variables of proxies are looked up. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** @default none */
+  readonly logger?: Logger | undefined;
 }
 
-/** Loads undici when it is called: it takes a tenth of a second. */
-export async function createRemoteHttp({ headers }: RemoteHttpOptions): Promise<RemoteHttp> {
-  const { Agent } = await import("undici");
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
+/**
+ * Loads undici when it is called: it takes a tenth of a second.
+ * @throws ConfigurationError for headers, authorities or proxies that cannot be
+ */
+export async function createRemoteHttp(options: RemoteHttpOptions): Promise<RemoteHttp> {
+  const own = checkHeaders(options.headers);
+  const connections = await openConnections(options);
+  const secrets = new Set(secretsOf(own));
+  const warn = warnOnce(options.logger ?? silentLogger, own);
   return {
     async request(method, url, sent) {
-      try {
-        const {
-          statusCode,
-          headers: received,
-          body,
-        } = await agent.request({
-          origin: url.origin,
-          path: url.pathname + url.search,
-          method,
-          headers: { ...sent.headers, ...headers },
-          signal: sent.signal,
-          ...(sent.body !== undefined && { body: sent.body }),
-        });
-        const first = Object.entries(received).map(([name, value]) => [
-          name,
-          Array.isArray(value) ? value[0] : value,
-        ]);
-        return { status: statusCode, headers: Object.fromEntries(first) as HttpAnswer["headers"], url, body };
-      } catch (cause) {
-        sent.signal.throwIfAborted();
-        throw unreachable(cause);
-      }
+      for (const secret of secretsOf({}, url)) secrets.add(secret);
+      warn(url);
+      const headers = { ...DEFAULTS, ...basicOf(url), ...lowered(sent.headers), ...own };
+      const answer = await followed(connections, { method, url, headers, sent });
+      return answer;
     },
-    close: () => agent.destroy(),
+    mask: (text) => mask(text, [...secrets]),
+    close: () => connections.close(),
   };
 }
 
-function unreachable(cause: unknown): MayflyError {
-  const { code = "no connection" } = cause as NodeJS.ErrnoException;
-  const isSent =
-    !/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code);
-  return new MayflyError(isSent ? "REMOTE_LOST" : "REMOTE_UNREACHABLE", { values: { detail: code }, cause });
+/** What comes compressed waits in the compressor of the server, and must be unpacked here. */
+const DEFAULTS = { "user-agent": `${MAYFLY.name}/${MAYFLY.version}`, "accept-encoding": "identity" };
+
+/** The user info of a URL, as every HTTP client sends it. Source: RFC 7617. */
+function basicOf({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+function lowered(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function warnOnce(logger: Logger, own: Readonly<Record<string, string>>): (url: URL) => void {
+  let isWarned = false;
+  return (url) => {
+    if (isWarned || url.protocol !== "http:" || isLoopback(url.hostname)) return;
+    if (secretsOf(own, url).length === 0) return;
+    isWarned = true;
+    logger.warn({ host: url.host }, "Headers go there unencrypted: use https:// if the server has it");
+  };
+}
+
+interface Sending {
+  readonly method: HttpMethod;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly sent: HttpRequest;
+}
+
+const MAX_REDIRECTS = 5;
+
+/** Source: RFC 9110, 15.4. */
+async function followed(connections: Connections, sending: Sending): Promise<HttpAnswer> {
+  let { url } = sending;
+  for (let redirects = 0; ; redirects += 1) {
+    const answer = await answered(connections, { ...sending, url });
+    const next = redirectOf(answer, sending.method);
+    if (!next) return answer;
+    answer.body.destroy();
+    if (redirects === MAX_REDIRECTS) throw refused(answer, `: it redirects more than ${MAX_REDIRECTS} times`);
+    if (typeof next === "string") throw refused(answer, `: ${next}`);
+    url = next;
+  }
+}
+
+function refused({ status, what }: HttpAnswer, detail: string): MayflyError {
+  return new MayflyError("REMOTE_REFUSED", { values: { method: what, status, detail } });
+}
+
+async function answered(connections: Connections, sending: Sending): Promise<HttpAnswer> {
+  const { method, url, headers, sent } = sending;
+  const what = sent.what ?? method;
+  try {
+    sent.signal.throwIfAborted();
+    const { body: text, signal } = sent;
+    const answer = await connections.request(url, { method, headers, body: text, signal });
+    const received = firstOf(answer.headers);
+    const body = decoded(answer.body, received["content-encoding"], what);
+    // Whoever reads finds it destroyed, and why in `errored`.
+    body.on("error", noted);
+    return { status: answer.statusCode, headers: received, url, what, body };
+  } catch (cause) {
+    sent.signal.throwIfAborted();
+    if (cause instanceof MayflyError) throw cause;
+    const code = cause instanceof ConnectFailed ? "REMOTE_UNREACHABLE" : "REMOTE_LOST";
+    throw new MayflyError(code, { values: { detail: describe(cause), method: what }, cause });
+  }
+}
+
+function noted(): void {}
+
+function firstOf(headers: Readonly<Record<string, string | string[] | undefined>>): HttpAnswer["headers"] {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => {
+      if (!Array.isArray(value)) return [name, value];
+      return [name, name === "www-authenticate" ? value.join(", ") : value[0]];
+    }),
+  );
 }
