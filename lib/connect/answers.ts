@@ -166,6 +166,8 @@ export interface Asked {
 }
 
 export interface Refusal {
+  /** Of the HTTP answer. */
+  readonly status: number;
   /** The JSON-RPC error of the body, under the id of the request: servers write others, or none. */
   readonly message: Message<ResponseValue> | undefined;
   /** The same in our own words, for a client. */
@@ -187,7 +189,7 @@ export async function readRefusal(
   const text = await startOf(answer.body, signal);
   signal.throwIfAborted();
   const message = errorIn(text, asked.id);
-  return { message, failure: failureOf(answer, { text, message }, asked, target) };
+  return { status: answer.status, message, failure: failureOf(answer, { text, message }, asked, target) };
 }
 
 async function startOf(body: Readable, signal: AbortSignal): Promise<string> {

@@ -1,4 +1,4 @@
-import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import type { MayflyError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RemoteHttp } from "./http.ts";
@@ -83,6 +83,8 @@ export interface ModernRemote {
    * @throws MayflyError in place of an answer
    */
   request(request: Message<RequestValue>, signal: AbortSignal): AsyncGenerator<Message, void, void>;
+  /** Sends a notification of a client's own making: the protocol has none. Never rejects: a failure is logged. */
+  notify?(message: Message<NotificationValue>): Promise<void>;
   close(): Promise<void>;
 }
 

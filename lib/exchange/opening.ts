@@ -2,15 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Answer, Conversation } from "./conversation.ts";
 import { errorCode } from "../eras/error-up.ts";
+import { isModernDiscovery, namesModernVersion } from "../eras/discovery.ts";
 import { modernRequestText } from "../eras/request-down.ts";
 import { METHOD_NOT_FOUND, MayflyError, UNSUPPORTED_VERSION } from "../errors.ts";
 import { INITIALIZED_TEXT, anonymousHandshake, initializeText } from "./initialize.ts";
 import type { Handshake } from "./initialize.ts";
-import { isObject } from "../jsonrpc.ts";
 import type { Logger } from "../logger.ts";
 import { memberText } from "../rawjson.ts";
 import { refusedInitialize } from "../reasons.ts";
-import { MODERN_VERSIONS, isServedModernVersion } from "../revisions.ts";
+import { MODERN_VERSIONS } from "../revisions.ts";
 import type { Era } from "../revisions.ts";
 import type { Server } from "../servers.ts";
 
@@ -139,17 +139,8 @@ function ignored(): void {}
 
 function verdictOf({ text, result, error }: Answer, conversation: Conversation): Opened | NotModern {
   if (namesModernVersion(error)) return { conversation, era: "modern" };
-  const versions = isObject(result) ? result["supportedVersions"] : undefined;
-  if (!Array.isArray(versions) || !versions.some((version) => isServedModernVersion(version))) {
-    return { error, outcome: "answered" };
-  }
+  if (!isModernDiscovery(result)) return { error, outcome: "answered" };
   return { conversation, era: "modern", discovered: memberText(text, "result") ?? "{}" };
-}
-
-function namesModernVersion(error: unknown): boolean {
-  if (errorCode(error) !== UNSUPPORTED_VERSION || !isObject(error)) return false;
-  const supported = isObject(error["data"]) ? error["data"]["supported"] : undefined;
-  return Array.isArray(supported) && supported.some((version) => isServedModernVersion(version));
 }
 
 function isOpened(outcome: Opened | NotModern | undefined): outcome is Opened {

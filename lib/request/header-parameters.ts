@@ -2,7 +2,7 @@ import { HOLDS_DATA, HOLDS_NAMED } from "../eras/json-schema.ts";
 import { isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { isObjectText, memberText, members } from "../rawjson.ts";
-import { headerValue, mismatch } from "./headers.ts";
+import { encodedValue, headerValue, mismatch } from "./headers.ts";
 
 /** Headers that repeat arguments of a tool. Source: 2026-07-28/basic/transports/streamable-http, Custom Headers. */
 
@@ -24,9 +24,17 @@ const PRIMITIVES: ReadonlySet<unknown> = new Set(["integer", "string", "boolean"
  */
 export function headerParameters(inputSchema: unknown): readonly HeaderParameter[] {
   const found = annotationsIn(inputSchema);
+  return isValid(found) ? found.map(({ header, path }) => ({ header, path })) : [];
+}
+
+/** Whether a tool's input schema breaks the rules for that: its clients must not see the tool (Schema Extension). */
+export function breaksHeaderRules(inputSchema: unknown): boolean {
+  return !isValid(annotationsIn(inputSchema));
+}
+
+function isValid(found: readonly Annotation[]): boolean {
   const names = new Set(found.map(({ header }) => header));
-  const isValid = found.every(({ valid }) => valid) && names.size === found.length;
-  return isValid ? found.map(({ header, path }) => ({ header, path })) : [];
+  return found.every(({ valid }) => valid) && names.size === found.length;
 }
 
 interface Annotation extends HeaderParameter {
@@ -152,6 +160,23 @@ function refuseRepeated(parameters: readonly HeaderParameter[], args: string | u
       object = found[0] && object.slice(found[0].start, found[0].end);
     }
   }
+}
+
+/**
+ * The headers that repeat arguments, for a server that checks them. An argument that is null, missing, or of a type that
+ * no header can repeat has none (Client Behavior).
+ * @param args parsed
+ */
+export function writtenHeaders(
+  parameters: readonly HeaderParameter[],
+  args: unknown,
+): Readonly<Record<string, string>> {
+  const written = parameters.flatMap(({ header, path }): [string, string][] => {
+    const value = valueAt(args, path);
+    const text = Number.isSafeInteger(value) ? String(value) : textOf(value);
+    return text === undefined ? [] : [[header, encodedValue(text)]];
+  });
+  return Object.fromEntries(written);
 }
 
 function valueAt(args: unknown, path: readonly string[]): unknown {

@@ -24,15 +24,27 @@ const NAME_SOURCES: Readonly<Record<string, string>> = {
   "tasks/cancel": "taskId",
 };
 
+/** The member of params whose value Mcp-Name repeats; undefined for a method that has no such header. */
+export function nameSource(method: string): string | undefined {
+  return Object.hasOwn(NAME_SOURCES, method) ? NAME_SOURCES[method] : undefined;
+}
+
 /**
  * The text that Mcp-Name must repeat, where the request has one.
  * @throws HEADER_MISMATCH for anything but a text in its place, which no header could repeat
  */
 export function nameOf(method: string, params: Readonly<Record<string, unknown>> = {}): string | undefined {
-  const source = Object.hasOwn(NAME_SOURCES, method) ? NAME_SOURCES[method] : undefined;
+  const source = nameSource(method);
   const name = source === undefined ? undefined : params[source];
   if (name === undefined || typeof name === "string") return name;
   throw mismatch(`Mcp-Name cannot repeat params.${source}, which is not a text`);
+}
+
+/** A value as a header can carry it: one that would not arrive as it is goes in base64 (Value Encoding). */
+export function encodedValue(value: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(value);
+  if (isPlain && !/^=\?base64\?.*\?=$/.test(value)) return value;
+  return `=?base64?${Buffer.from(value).toString("base64")}?=`;
 }
 
 /**
