@@ -95,6 +95,8 @@ function budgetOf(maxBytes: number): (bytes: number) => void {
   };
 }
 
+const EMPTY = Buffer.alloc(0);
+
 /** Gathers the pieces of a line; decodes it whole, since a piece may end inside a character. */
 export function createLine(maxLineBytes: number): Line {
   let pieces: Buffer[] = [];
@@ -110,7 +112,9 @@ export function createLine(maxLineBytes: number): Line {
     room: () => (isWide ? 2 * bytes : bytes),
     take() {
       // A large text of ASCII is kept outside of the heap of V8 this way, which a few large answers would fill.
-      const text = Buffer.concat(pieces, bytes).toString(isWide ? "utf8" : "latin1");
+      const [first = EMPTY] = pieces;
+      const whole = pieces.length > 1 ? Buffer.concat(pieces, bytes) : first;
+      const text = whole.toString(isWide ? "utf8" : "latin1");
       pieces = [];
       bytes = 0;
       isWide = false;

@@ -8,6 +8,7 @@ import { printable } from "../logger.ts";
 import { setMember } from "../rawjson.ts";
 import { readEvents } from "./events.ts";
 import type { HttpAnswer } from "./http.ts";
+import { leave } from "./leaving.ts";
 import { describe } from "./network-errors.ts";
 import type { RemoteTarget } from "./remote.ts";
 
@@ -130,32 +131,6 @@ async function wholeText(
 export function lost({ errored }: Readable, method: string): MayflyError {
   const detail = errored ? describe(errored) : "its answer ended";
   return new MayflyError("REMOTE_LOST", { values: { detail, method }, cause: errored });
-}
-
-/** Milliseconds, and bytes, of the rest of an answer that is read to keep the connection. */
-const REST_MS = 250;
-const REST_BYTES = 64 * 1024;
-
-/** The last message is not the end of a body: what is left of that is read, since a new connection takes far longer. */
-function leave(body: Readable, signal: AbortSignal): void {
-  if (body.readableEnded || body.destroyed) return;
-  if (signal.aborted) {
-    body.destroy();
-    return;
-  }
-  let left = REST_BYTES;
-  const stop = (): unknown => body.destroy();
-  const timer = setTimeout(stop, REST_MS);
-  signal.addEventListener("abort", stop);
-  body.once("close", () => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-  });
-  body.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) body.destroy();
-  });
-  body.resume();
 }
 
 /** What was asked, for the answer to it. */

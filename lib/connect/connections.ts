@@ -1,16 +1,18 @@
-import { createSecureContext, rootCertificates } from "node:tls";
-import type { SecureContext } from "node:tls";
+import { Socket } from "node:net";
 
 import type { Agent, Dispatcher, buildConnector } from "undici";
 
-import { ConfigurationError } from "../configuration/error.ts";
+import { trusting } from "./authorities.ts";
+import { basicOf } from "./header-rules.ts";
 import type { HttpMethod } from "./http.ts";
 import { ConnectFailed } from "./network-errors.ts";
+import { proxyFor } from "./proxies.ts";
 
-/** The sockets to a remote server. */
+/** The sockets to a remote server, and to the proxy before it. */
 export interface Connections {
-  /** @throws ConnectFailed if nothing was written, and what undici throws */
+  /** @throws ConnectFailed if nothing reached the server, and what undici throws */
   request(url: URL, sent: Sent): Promise<Dispatcher.ResponseData>;
+  /** Ends all of them at once, also those that are being made. */
   close(): Promise<void>;
 }
 
@@ -26,60 +28,156 @@ export interface ConnectionsOptions {
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
-/** Milliseconds until a connection is made, its TLS handshake counted. */
+/** Milliseconds until a connection is made, its TLS handshake counted, and until a proxy has made its own. */
 const CONNECT_MS = 10_000;
-/** Milliseconds without a byte after which the system asks whether the other side is still there. */
+/** Milliseconds without a byte after which the system asks, ten times a second apart, whether the other side is there. */
 const KEEP_ALIVE_MS = 15_000;
-
-/** @throws ConfigurationError for authorities that are none */
-export async function openConnections({ ca }: ConnectionsOptions): Promise<Connections> {
-  const undici = await import("undici");
-  const secureContext = ca === undefined ? undefined : contextWith(ca);
-  const connect = undici.buildConnector({
-    timeout: CONNECT_MS,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_MS,
-    ...(secureContext && { secureContext }),
-  });
-  const agent = new undici.Agent({ ...PATIENT, connect: telling(connect) });
-  return {
-    request: (url, sent) => ask(agent, url, sent),
-    close: () => agent.destroy(),
-  };
-}
-
 /** A tool may take an hour, and a stream says nothing while there is nothing to say. */
 const PATIENT = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 } as const;
 
-function contextWith(ca: string | Buffer): SecureContext {
-  try {
-    return createSecureContext({ ca: [...rootCertificates, ca] });
-  } catch (cause) {
-    throw new ConfigurationError("the certificate authorities are not in PEM", { cause });
-  }
-}
-
-/** undici gives the same error to all requests that wait for a connection, and none of them was written. */
-function telling(connect: buildConnector.connector): buildConnector.connector {
-  return (options, callback) => {
-    connect(options, (...[error, socket]) => {
-      if (error) callback(new ConnectFailed(error), null);
-      else callback(null, socket);
-    });
+/** @throws ConfigurationError for authorities that are none */
+export async function openConnections({ ca, variables }: ConnectionsOptions): Promise<Connections> {
+  const secureContext = trusting(ca);
+  const { Agent: UndiciAgent, buildConnector: connector } = await import("undici");
+  const connecting = new Set<Socket>();
+  const connect = noted(
+    connector({
+      timeout: CONNECT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      ...(secureContext && { secureContext }),
+    }),
+    connecting,
+  );
+  const direct = new UndiciAgent({ ...PATIENT, connect });
+  const toProxies = new UndiciAgent({ ...PATIENT, headersTimeout: CONNECT_MS, connect });
+  const tunnels = new Map<string, Agent>();
+  const tunnelBy = (proxy: URL): Agent => {
+    const open =
+      tunnels.get(proxy.href) ??
+      new UndiciAgent({ ...PATIENT, connect: tunnelled(proxy, toProxies, connect) });
+    tunnels.set(proxy.href, open);
+    return open;
+  };
+  let isClosed = false;
+  return {
+    async request(url, sent) {
+      if (isClosed) throw new ConnectFailed(undefined, "the connection was closed here");
+      const proxy = proxyFor(url, variables);
+      if (!proxy) return ask(direct, url, sent);
+      return url.protocol === "https:" ? ask(tunnelBy(proxy), url, sent) : askProxy(direct, proxy, url, sent);
+    },
+    async close() {
+      isClosed = true;
+      for (const socket of connecting) socket.destroy();
+      await Promise.all([direct, toProxies, ...tunnels.values()].map((agent) => agent.destroy()));
+    },
   };
 }
 
-function ask(
-  agent: Agent,
-  url: URL,
-  { method, headers, body, signal }: Sent,
-): Promise<Dispatcher.ResponseData> {
-  return agent.request({
-    origin: url.origin,
-    path: url.pathname + url.search,
-    method,
-    headers,
-    signal,
-    ...(body !== undefined && { body }),
+/**
+ * undici gives the error of a connection that was not made to all requests that wait for it, and none of them was
+ * written. It goes on making connections that nobody waits for any more, and so they are kept track of.
+ */
+function noted(connect: buildConnector.connector, connecting: Set<Socket>): buildConnector.connector {
+  return (options, callback) => {
+    // It returns the socket, which its types do not say.
+    const made: unknown = connect(options, (...[error, socket]) => {
+      if (made instanceof Socket) connecting.delete(made);
+      if (error) callback(new ConnectFailed(error), null);
+      else callback(null, socket);
+    });
+    if (made instanceof Socket) connecting.add(made);
+  };
+}
+
+/** Asks a proxy for a connection to the server, and makes that secure. Source: RFC 9110, 9.3.6. */
+function tunnelled(
+  proxy: URL,
+  toProxies: Agent,
+  connect: buildConnector.connector,
+): buildConnector.connector {
+  const open = async (...[options, callback]: Parameters<typeof connect>): Promise<void> => {
+    try {
+      const httpSocket = await openTunnel(proxy, toProxies, options);
+      connect({ ...options, httpSocket }, callback);
+    } catch (error) {
+      callback(error instanceof ConnectFailed ? error : new ConnectFailed(error), null);
+    }
+  };
+  // It tells by the callback whatever happens.
+  return (options, callback) => void open(options, callback);
+}
+
+async function openTunnel(
+  proxy: URL,
+  toProxies: Agent,
+  { hostname, port }: buildConnector.Options,
+): Promise<Socket> {
+  const host = hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
+  const path = `${host}:${port === "" ? "443" : port}`;
+  const headers = { host: path, ...proxyHeaders(proxy) };
+  const { statusCode, socket } = await toProxies
+    .connect({ origin: proxy.origin, path, headers })
+    .catch(throughProxy);
+  if (statusCode === 200) return socket as Socket;
+  socket.on("error", ignored).destroy();
+  throw refusedBy(statusCode);
+}
+
+function throughProxy(cause: unknown): never {
+  const { detail } = cause instanceof ConnectFailed ? cause : new ConnectFailed(cause);
+  throw new ConnectFailed(cause, `the proxy: ${detail}`);
+}
+
+/** Of a socket that is given up. */
+function ignored(): void {}
+
+function refusedBy(status: number): ConnectFailed {
+  const detail = status === 407 ? "the proxy wants other credentials" : `the proxy refused: HTTP ${status}`;
+  return new ConnectFailed(undefined, detail);
+}
+
+function proxyHeaders(proxy: URL): Record<string, string> {
+  const { authorization } = basicOf(proxy);
+  return authorization === undefined ? {} : { "proxy-authorization": authorization };
+}
+
+/** Source: RFC 9112, 3.2.2. */
+async function askProxy(agent: Agent, proxy: URL, url: URL, sent: Sent): Promise<Dispatcher.ResponseData> {
+  const headers = { host: url.host, ...sent.headers, ...proxyHeaders(proxy) };
+  const path = url.origin + url.pathname + url.search;
+  const answer = await ask(agent, proxy, { ...sent, headers }, path).catch((error: unknown) => {
+    if (error instanceof ConnectFailed) throughProxy(error);
+    throw error;
   });
+  if (answer.statusCode !== 407) return answer;
+  answer.body.on("error", ignored).destroy();
+  throw refusedBy(answer.statusCode);
+}
+
+async function ask(
+  agent: Agent,
+  { origin, pathname, search }: URL,
+  { method, headers, body, signal }: Sent,
+  path = pathname + search,
+): Promise<Dispatcher.ResponseData> {
+  try {
+    return await agent.request({
+      origin,
+      path,
+      method,
+      headers,
+      signal,
+      ...(body !== undefined && { body }),
+    });
+  } catch (error) {
+    if (!isUnsendable(error)) throw error;
+    throw new ConnectFailed(error, "what was to be sent is no HTTP request");
+  }
+}
+
+/** undici looks at a request before it looks for a connection. */
+function isUnsendable(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === "UND_ERR_INVALID_ARG";
 }

@@ -28,19 +28,24 @@ export async function* readEvents(
   signal: AbortSignal,
 ): AsyncGenerator<StreamEvent, void, void> {
   const event = createEvent(maxEventBytes);
-  for await (const line of eventLines(body, maxEventBytes, signal)) {
-    if (line !== "") event.add(line);
-    else {
-      const complete = event.take();
+  const lines = createSplitter(maxEventBytes);
+  for (let chunk = await nextChunk(body, signal); chunk; chunk = await nextChunk(body, signal)) {
+    let count = 0;
+    for (const line of lines.endedBy(chunk)) {
+      count += 1;
+      const complete = line === "" ? event.take() : event.add(line);
       if (complete) yield complete;
+      if (signal.aborted) return;
     }
+    // A flood of lines is read without a pause for anything else, and time limits are something else.
+    if (count > MANY_LINES) await nextTurn();
   }
 }
 
 /** The event that is being read. */
 interface EventInMaking {
   /** @throws LineTooLong */
-  add(line: string): void;
+  add(line: string): undefined;
   /** What a blank line ends; undefined if that says nothing. */
   take(): StreamEvent | undefined;
 }
@@ -75,6 +80,7 @@ function createEvent(maxBytes: number): EventInMaking {
     add(line) {
       const { name, value } = fieldOf(line);
       if (Object.hasOwn(fields, name)) fields[name]?.(value);
+      return undefined;
     },
     take() {
       const text = data.join("\n");
@@ -103,32 +109,27 @@ const BYTE_ORDER_MARK = "\uFEFF";
 /** Lines in one piece of a stream: more than a server has a reason to write at once. */
 const MANY_LINES = 100;
 
-/**
- * The lines of an event stream, also the empty ones: each ends with CR, LF or both, and what comes after the last end
- * is none. Not {@link readLines}, whose lines end with LF, and which leaves out the empty ones.
- */
-async function* eventLines(
-  body: Readable,
-  maxLineBytes: number,
-  signal: AbortSignal,
-): AsyncGenerator<string, void, void> {
-  const line = createLine(maxLineBytes);
+/** The lines of an event stream, also the empty ones. Not those of `readLines`, which end with LF, and leave out the empty ones. */
+interface Splitter {
+  /** Each ends with CR, LF or both; what comes after the last end is none yet. @throws LineTooLong */
+  endedBy(chunk: Buffer): Generator<string, void, void>;
+}
+
+function createSplitter(maxLineBytes: number): Splitter {
+  const rest = createLine(maxLineBytes);
   let isFirst = true;
   let endedByCr = false;
-  for (let chunk = await nextChunk(body, signal); chunk; chunk = await nextChunk(body, signal)) {
-    // The other half of an end of line that has been seen already.
-    const from = endedByCr && chunk[0] === LF ? 1 : 0;
-    let lines = 0;
-    for (const text of completeLines(chunk.subarray(from), line)) {
-      yield isFirst ? withoutMark(text) : text;
-      if (signal.aborted) return;
-      isFirst = false;
-      lines += 1;
-    }
-    endedByCr = chunk.at(-1) === CR;
-    // A flood of lines is read without a pause for anything else, and time limits are something else.
-    if (lines > MANY_LINES) await nextTurn();
-  }
+  return {
+    *endedBy(chunk) {
+      // The other half of an end of line that has been seen already.
+      const from = endedByCr && chunk[0] === LF ? 1 : 0;
+      endedByCr = chunk.at(-1) === CR;
+      for (const text of completeLines(chunk.subarray(from), rest)) {
+        yield isFirst ? withoutMark(text) : text;
+        isFirst = false;
+      }
+    },
+  };
 }
 
 /** @param rest what has come before of the first line; gets what comes of the one that does not end here */

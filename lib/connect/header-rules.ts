@@ -74,6 +74,13 @@ function unescaped(part: string): string {
   }
 }
 
+/** The user info of a URL, as every HTTP client sends it. Source: RFC 7617. */
+export function basicOf({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const pair = `${unescaped(username)}:${unescaped(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
 /** Whether a host is this machine: `localhost`, names below it, 127.0.0.0/8 and ::1. Source: RFC 6761, 6.3. */
 export function isLoopback(hostname: string): boolean {
   const host = hostname.toLowerCase().replace(/\.$/, "");

@@ -8,7 +8,8 @@ import { MAYFLY } from "../version.ts";
 import { openConnections } from "./connections.ts";
 import type { Connections } from "./connections.ts";
 import { decoded } from "./decoding.ts";
-import { checkHeaders, isLoopback, secretsOf } from "./header-rules.ts";
+import { basicOf, checkHeaders, isLoopback, secretsOf } from "./header-rules.ts";
+import { leave } from "./leaving.ts";
 import { ConnectFailed, describe } from "./network-errors.ts";
 import { redirectOf } from "./redirects.ts";
 
@@ -84,13 +85,6 @@ export async function createRemoteHttp(options: RemoteHttpOptions): Promise<Remo
 /** What comes compressed waits in the compressor of the server, and must be unpacked here. */
 const DEFAULTS = { "user-agent": `${MAYFLY.name}/${MAYFLY.version}`, "accept-encoding": "identity" };
 
-/** The user info of a URL, as every HTTP client sends it. Source: RFC 7617. */
-function basicOf({ username, password }: URL): Record<string, string> {
-  if (username === "" && password === "") return {};
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
-}
-
 function lowered(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
@@ -121,7 +115,7 @@ async function followed(connections: Connections, sending: Sending): Promise<Htt
     const answer = await answered(connections, { ...sending, url });
     const next = redirectOf(answer, sending.method);
     if (!next) return answer;
-    answer.body.destroy();
+    leave(answer.body, sending.sent.signal);
     if (redirects === MAX_REDIRECTS) throw refused(answer, `: it redirects more than ${MAX_REDIRECTS} times`);
     if (typeof next === "string") throw refused(answer, `: ${next}`);
     url = next;

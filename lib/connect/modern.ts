@@ -67,7 +67,7 @@ async function answerIn(
     if (message && isResponse(message) && message.value.id === request.value.id) return message;
   }
   signal.throwIfAborted();
-  if (!answer.body.readableEnded) throw lost(answer.body, answer.what);
+  if (answer.body.errored) throw lost(answer.body, answer.what);
   return undefined;
 }
 
