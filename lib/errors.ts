@@ -511,6 +511,12 @@ export const ERRORS = {
     message:
       "The answer is larger than {limit} bytes, which is all that the platform takes in one piece: use the streaming handler",
   },
+  LINE_NOT_JSON: { status: 200, rpc: PARSE_ERROR, message: "A line of the client is not JSON" },
+  CLIENT_LINE_TOO_LONG: {
+    status: 200,
+    rpc: INVALID_REQUEST,
+    message: "A line of the client is longer than {limit} bytes: it was not read",
+  },
   REMOTE_UNREACHABLE: {
     status: 200,
     rpc: INTERNAL_ERROR,

@@ -31,21 +31,23 @@ export interface ReadOptions {
   readonly maxBytes?: number | undefined;
   /** Of the memory that a long line takes until the next one is asked for. @default not counted */
   readonly share?: LineShare | undefined;
+  /** Called at the end of a line that was too long; it is left out, and what follows it is read. @default throws */
+  readonly skipped?: (() => void) | undefined;
 }
 
 /**
  * The lines of a stream that hold something, without their line feed; the rest after the last line feed counts as a line.
  * Pulls: a reader that pauses fills the pipe, and the writer waits. Ends with the stream or the signal.
- * @param maxLineBytes a longer line throws {@link LineTooLong}, before it is complete.
+ * @param maxLineBytes a longer line throws {@link LineTooLong}, before it is complete, or is skipped.
  * @throws LineTooLong, OutputTooLong, and what `need` of the share throws
  */
 export async function* readLines(
   stream: Readable,
   maxLineBytes: number,
   signal: AbortSignal,
-  { maxBytes = Number.POSITIVE_INFINITY, share }: ReadOptions = {},
+  { maxBytes = Number.POSITIVE_INFINITY, share, skipped }: ReadOptions = {},
 ): AsyncGenerator<string, void, void> {
-  const line = createLine(maxLineBytes);
+  const line = createLine(maxLineBytes, skipped);
   const spend = budgetOf(maxBytes);
   const add = (piece: Buffer): Promise<void> | undefined => {
     line.add(piece);
@@ -98,26 +100,38 @@ function budgetOf(maxBytes: number): (bytes: number) => void {
 const EMPTY = Buffer.alloc(0);
 
 /** Gathers the pieces of a line; decodes it whole, since a piece may end inside a character. */
-export function createLine(maxLineBytes: number): Line {
+export function createLine(maxLineBytes: number, skipped?: () => void): Line {
   let pieces: Buffer[] = [];
   let bytes = 0;
   let isWide = false;
+  const reset = (): void => {
+    pieces = [];
+    bytes = 0;
+    isWide = false;
+  };
   return {
     add(piece) {
       bytes += piece.length;
-      if (bytes > maxLineBytes) throw new LineTooLong(maxLineBytes);
+      if (bytes > maxLineBytes) {
+        if (!skipped) throw new LineTooLong(maxLineBytes);
+        pieces = [];
+        return;
+      }
       pieces.push(piece);
       isWide ||= !isAscii(piece);
     },
     room: () => (isWide ? 2 * bytes : bytes),
     take() {
+      if (bytes > maxLineBytes) {
+        reset();
+        skipped?.();
+        return "";
+      }
       // A large text of ASCII is kept outside of the heap of V8 this way, which a few large answers would fill.
       const [first = EMPTY] = pieces;
       const whole = pieces.length > 1 ? Buffer.concat(pieces, bytes) : first;
       const text = whole.toString(isWide ? "utf8" : "latin1");
-      pieces = [];
-      bytes = 0;
-      isWide = false;
+      reset();
       return text;
     },
   };

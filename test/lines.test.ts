@@ -50,6 +50,15 @@ describe("the limit", () => {
     await assert.rejects(linesOf(["éé\n"], 3), LineTooLong);
   });
 
+  test("leaves out a longer line where it is told so, tells of it once, and reads on", async () => {
+    let skipped = 0;
+    const chunks = ["ab\n12345", "6789", "0\ncd\n", "123456"].map((chunk) => Buffer.from(chunk));
+    const stream = Readable.from(chunks, { objectMode: false });
+    const lines = readLines(stream, 4, NEVER, { skipped: () => void (skipped += 1) });
+    assert.deepEqual(await all(lines), ["ab", "cd"]);
+    assert.equal(skipped, 2);
+  });
+
   test("of all lines together lets just that much through, with the line feeds", async () => {
     assert.deepEqual(await linesOf(["ab\n", "\n", "cd\n"], 9, 7), ["ab", "cd"]);
     assert.deepEqual(await linesOf(["ab\n\ncd"], 9, 6), ["ab", "cd"]);
