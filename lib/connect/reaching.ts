@@ -1,0 +1,130 @@
+import { MayflyError } from "../errors.ts";
+import { onAbort } from "../lifetime.ts";
+import type { Logger } from "../logger.ts";
+import { deferred, settlesWithin } from "../promises.ts";
+import { Unavailable } from "./link.ts";
+import type { Link } from "./link.ts";
+
+/** Tries to reach a remote until it is there. */
+export interface Reaching {
+  /** The link, once there is one. */
+  readonly link: Link | undefined;
+  /**
+   * Waits for the link, and has it tried now if the last attempt is a while ago.
+   * @param ms that a remote which cannot be reached has to come back
+   * @throws what stands in the way
+   */
+  wait(ms: number): Promise<Link>;
+  /** Whether it has been given up: what stands in the way does not pass by itself. */
+  readonly isOver: boolean;
+  /** Ends the attempts, or the link. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface ReachingOptions {
+  readonly open: (signal: AbortSignal) => Promise<Link>;
+  /** Origin and path of the remote, for the log. */
+  readonly where: string;
+  readonly logger: Logger;
+}
+
+/** Milliseconds between two attempts: the first pause, doubled with each failure, up to the longest. */
+const [FIRST_MS, LONGEST_MS] = [250, 30_000];
+/** Milliseconds after an attempt from which a request is a reason for another one. */
+const FRESH_MS = 1000;
+
+export function reach({ open, where, logger }: ReachingOptions): Reaching {
+  const stopped = new AbortController();
+  const failed = deferred();
+  const state: State = { link: undefined, isOver: false, lastError: undefined, pause: undefined };
+  const attempts = tryOn();
+  const over = attempts.catch(() => {
+    state.isOver = true;
+    failed.resolve();
+  });
+
+  async function tryOn(): Promise<Link> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        state.link = await open(stopped.signal);
+        if (failures > 0) logger.info({}, `${where} is there again`);
+        return state.link;
+      } catch (error) {
+        if (stopped.signal.aborted || !isPassing(error)) throw error;
+        if (failures === 0) logger.warn({}, `cannot reach ${where}: ${reasonOf(error)}; trying again`);
+        state.lastError = error;
+        failed.resolve();
+        await pause(pauseMs(failures, error), state, stopped.signal);
+      }
+    }
+  }
+
+  return {
+    get link() {
+      return state.link;
+    },
+    get isOver() {
+      return state.isOver;
+    },
+    async wait(ms) {
+      state.pause?.hurry();
+      if (await settlesWithin(attempts, ms)) return attempts;
+      // A remote that takes its time over the first attempt is there, and its client knows how long it waits.
+      await Promise.race([over, failed.promise]);
+      if (state.link || state.isOver) return attempts;
+      throw causeOf(state.lastError);
+    },
+    async close() {
+      stopped.abort();
+      await over;
+      await state.link?.close();
+    },
+  };
+}
+
+interface State {
+  link: Link | undefined;
+  isOver: boolean;
+  lastError: unknown;
+  pause: { hurry(): void } | undefined;
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof Unavailable) return true;
+  // Whatever opens a link may be done twice.
+  return (
+    error instanceof MayflyError && (error.code === "REMOTE_UNREACHABLE" || error.code === "REMOTE_LOST")
+  );
+}
+
+/** What a client is told. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Unavailable ? error.cause : error;
+}
+
+function reasonOf(error: unknown): string {
+  return (causeOf(error) as Error).message;
+}
+
+/** Many clients of one remote must not come back in the same moment. */
+function pauseMs(failures: number, error: unknown): number {
+  const longest = Math.min(FIRST_MS * 2 ** Math.min(failures, 10), LONGEST_MS);
+  const wanted = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0;
+  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(wanted, LONGEST_MS));
+}
+
+async function pause(ms: number, state: State, signal: AbortSignal): Promise<void> {
+  const startedAt = performance.now();
+  const { promise, resolve } = deferred();
+  const timer = setTimeout(resolve, ms);
+  const off = onAbort(signal, resolve);
+  state.pause = {
+    hurry: () => {
+      if (performance.now() - startedAt >= FRESH_MS) resolve();
+    },
+  };
+  await promise;
+  clearTimeout(timer);
+  off();
+  state.pause = undefined;
+}
