@@ -3,10 +3,13 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 import { errorText, toMayflyError } from "../errors.ts";
 import { refusalOf } from "../exchange/conversation.ts";
 import { idOf, isRequest } from "../jsonrpc.ts";
-import type { Message } from "../jsonrpc.ts";
-import { cancelledBy, isPing } from "./messages.ts";
+import type { MayflyError } from "../errors.ts";
+import type { Message, RequestValue } from "../jsonrpc.ts";
+import { setMember } from "../rawjson.ts";
+import { cancelledBy, isInitialize, isPing } from "./messages.ts";
 import { createQueue } from "./queue.ts";
 import type { StdioClient } from "./relay.ts";
+import { InitializeRefused } from "./remote.ts";
 import { createSwitch } from "./switching.ts";
 import type { SwitchOptions } from "./switching.ts";
 
@@ -47,9 +50,10 @@ export function createFront(options: FrontOptions): Front {
 
   const fail = async ({ message, isCancelled }: Waiting, error: unknown): Promise<void> => {
     if (isOver) return;
-    const failure = toMayflyError(error);
+    const failure = error instanceof InitializeRefused ? error.failure : toMayflyError(error);
     if (failure.code === "INTERNAL") logger.error({ err: error }, "An error inside Mayfly");
-    if (isRequest(message) && !isCancelled) await client.write(errorText(failure, idOf(message)));
+    else logger.warn({ code: failure.code }, failure.message);
+    if (isRequest(message) && !isCancelled) await client.write(answerTo(message, error, failure));
   };
 
   const queue = createQueue<Waiting>({
@@ -71,6 +75,12 @@ export function createFront(options: FrontOptions): Front {
       return links.close();
     },
   };
+}
+
+/** The client hears what the server itself has said, where that is what it has asked for. */
+function answerTo(request: Message<RequestValue>, error: unknown, failure: MayflyError): string {
+  const own = error instanceof InitializeRefused && isInitialize(request) ? error.answer : undefined;
+  return own ? setMember(own.text, "id", idOf(request)) : errorText(failure, idOf(request));
 }
 
 /** Only what the remote has not been told of: it is told of the rest. */

@@ -53,9 +53,9 @@ export function createSwitch(options: SwitchOptions): Switch {
     return side;
   };
   const sideFor = (message: Message): Side | undefined => {
-    const opening = openingOf(message, side?.opening);
-    if (opening) return begin(opening);
-    return side?.reaching.isOver ? begin(side.opening) : side;
+    const isOver = side?.reaching.isOver ?? true;
+    const opening = openingOf(message, side?.opening, isOver);
+    return opening ? begin(opening) : side;
   };
 
   return {
@@ -84,13 +84,15 @@ function reachFor(opening: Opening, { open, where, logger }: SwitchOptions): Rea
  * What the message opens anew, if it does: a handshake always, an envelope where none was before. A request that comes
  * before both is of somebody who tries things out by hand: the handshake is made for them.
  */
-function openingOf(message: Message, before: Opening | undefined): Opening | undefined {
+function openingOf(message: Message, before: Opening | undefined, isOver: boolean): Opening | undefined {
   if (!isRequest(message)) return undefined;
   if (hasVersion(message.value)) {
-    return before?.era === "modern" ? undefined : { era: "modern", request: message };
+    return before?.era === "modern" && !isOver ? undefined : { era: "modern", request: message };
   }
   if (isInitialize(message)) return { era: "legacy", request: message };
-  return before ? undefined : { era: "legacy", request: ownInitialize() };
+  if (!isOver) return undefined;
+  // What has failed before may go better now.
+  return before ?? { era: "legacy", request: ownInitialize() };
 }
 
 function ownInitialize(): Message<RequestValue> {
