@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
-import { SERVE_OPTIONS, nameOf } from "../lib/cli/serve-options.ts";
+import { nameOf } from "../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
 import { SERVE_MEMBERS } from "../lib/adapters/serve-shape.ts";
 import { SERVER_MEMBERS } from "../lib/configuration/server-shape.ts";
 import { ERRORS } from "../lib/errors.ts";

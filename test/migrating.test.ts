@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
-import { SERVE_OPTIONS, commanderOption } from "../lib/cli/serve-options.ts";
+import { commanderOption } from "../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
 import { SPELLINGS, VALUE_SPELLINGS } from "../lib/cli/spellings.ts";
 import { splitCommandLine } from "../lib/configuration/command-line.ts";
 import { readLine } from "./support/command-line.ts";

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { SERVE_OPTIONS, commanderOption } from "../lib/cli/serve-options.ts";
+import { commanderOption } from "../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
 import { parseMcpJson } from "../lib/index.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

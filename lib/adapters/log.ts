@@ -1,7 +1,9 @@
+import { fchmodSync, fstatSync, openSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
 
 import { pino } from "pino";
 
+import { ConfigurationError } from "../configuration/error.ts";
 import type { LogLevel, Logger } from "../logger.ts";
 
 /** Logs to stderr: lines for people on a terminal, JSON lines otherwise. */
@@ -10,6 +12,40 @@ export function createLogger(level: LogLevel): Logger {
   return process.stderr.isTTY
     ? pino(options, prettyLines())
     : pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+/**
+ * Logs JSON lines to the end of a file that nobody else can read: they may hold arguments and results.
+ * @param option what an error calls it
+ * @throws ConfigurationError if it cannot be written
+ */
+export function createFileLogger(level: LogLevel, file: string, option: string): Logger {
+  const descriptor = openPrivately(file, option);
+  let isBroken = false;
+  const write = (line: string): void => {
+    if (isBroken) return;
+    try {
+      writeSync(descriptor, line);
+    } catch (error) {
+      // A disk that is full must not end what is only watched.
+      isBroken = true;
+      const { code = "unwritable" } = error as NodeJS.ErrnoException;
+      process.stderr.write(`mayfly: ${option}: ${file} takes no more (${code})\n`);
+    }
+  };
+  return pino({ level, base: null }, { write });
+}
+
+function openPrivately(file: string, option: string): number {
+  try {
+    const descriptor = openSync(file, "a", 0o600);
+    // The mode counts only for a file that is new. A pipe or a terminal stays as it is.
+    if (fstatSync(descriptor).isFile()) fchmodSync(descriptor, 0o600);
+    return descriptor;
+  } catch (cause) {
+    const { code = "unwritable" } = cause as NodeJS.ErrnoException;
+    throw new ConfigurationError(`${option}: ${file} cannot be written (${code})`, { cause });
+  }
 }
 
 function prettyLines(): Writable {

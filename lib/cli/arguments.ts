@@ -2,18 +2,36 @@ import type { Option } from "commander";
 
 import { ConfigurationError } from "../configuration/error.ts";
 import { ONLY_OF_A_SERVER } from "../configuration/server-shape.ts";
+import { commanderOption } from "./command-option.ts";
+import { CONNECT_OPTIONS } from "./connect-options.ts";
+import { lengthInConnect } from "./connect-words.ts";
+import { SERVE_OPTIONS } from "./serve-options.ts";
 import { VALUE_SPELLINGS, refuseContradictions, spellingOf } from "./spellings.ts";
 import type { Meant } from "./spellings.ts";
 
-/** What the first word may be; any other one begins a command line for `serve`. */
-const FIRST = new Set(["serve", "build", "help", "--help", "-h", "--version", "-V"]);
+/** What the first word may be; any other one begins a command line for `serve` or `connect`. */
+const FIRST = new Set(["serve", "connect", "build", "help", "--help", "-h", "--version", "-V"]);
 
 /**
- * Writes out the `serve` that may be left out. Not commander's default command: with that one, `--help` and
+ * Writes out the `serve` or `connect` that may be left out. Not commander's default command: with that one, `--help` and
  * `--version` would be read as ours wherever they stand in the server's own command.
  */
 export function withCommand(argv: readonly string[]): string[] {
-  return FIRST.has(argv[0] ?? "") ? [...argv] : ["serve", ...argv];
+  if (FIRST.has(argv[0] ?? "")) return [...argv];
+  return [isOfConnect(argv) ? "connect" : "serve", ...argv];
+}
+
+/** Of both commands: no option takes a value in one of them and none in the other. */
+const OPTIONS = [...CONNECT_OPTIONS, ...SERVE_OPTIONS].map((option) => commanderOption(option));
+
+/** Whether a URL stands where the command line of a server would begin, or is named by mcp-sse-proxy's option. */
+function isOfConnect(argv: readonly string[]): boolean {
+  let at = 0;
+  while (isOption(argv[at])) {
+    if (/^--sse-url(?:=|$)/.test(argv[at] ?? "")) return true;
+    at += lengthInConnect(argv.slice(at), OPTIONS) ?? take(argv.slice(at), OPTIONS).used;
+  }
+  return /^https?:\/\//i.test(argv[argv[at] === "--" ? at + 1 : at] ?? "");
 }
 
 /** One option of a command line, and how many words it takes up. */

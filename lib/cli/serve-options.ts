@@ -1,5 +1,3 @@
-import { Option } from "commander";
-
 import type { ServeOptions, TlsOptions } from "../adapters/node.ts";
 import { ConfigurationError } from "../configuration/error.ts";
 import { INPUT_MODES, PARAM_HEADERS, SESSION_MODES, TRANSPORTS } from "../configuration/options.ts";
@@ -9,6 +7,7 @@ import { EXPOSED } from "../cors.ts";
 import { ERA_SETTINGS } from "../exchange/era-memory.ts";
 import { MAX_PORT } from "../hosts.ts";
 import type { LogLevel } from "../logger.ts";
+import type { CommandOption } from "./command-option.ts";
 import { readNamedServer, readVariable } from "./pairs.ts";
 import { readFileFor } from "./option-file.ts";
 
@@ -32,20 +31,9 @@ export interface Settings extends Omit<Partial<ServeOptions>, "cors" | "tls"> {
 export type TlsFiles = { readonly [Part in keyof TlsOptions]?: string };
 
 /** One option of `mayfly serve`: all that is said of it stands here. */
-export interface ServeOption {
-  /** As commander writes it. */
-  readonly flags: string;
-  /** The environment variable that stands for it. */
-  readonly variable?: string;
-  readonly meaning: string;
-  /** What is shown as its default; the default itself stands where it is used. */
-  readonly otherwise?: string;
-  /** Given several times: one list of all, or read each for itself. Otherwise all must be the same. */
-  readonly repeats?: "list" | "each";
+export interface ServeOption extends CommandOption {
   /** What errors of the library call it, which must name what the user wrote. */
   readonly places?: readonly string[];
-  /** Left out of the help: an accepted spelling of other proxies that has none of ours. */
-  readonly hidden?: true;
   /** Reads its value. The name is that of the option or of the variable, for errors. */
   readonly read?: (text: string, name: string) => Settings;
   /** The same, for what is set in every server, over what the file says. */
@@ -483,29 +471,4 @@ function passphrase(text: string, name: string): Settings {
 function noSpares(text: string, name: string): Settings {
   if (text === "0") return {};
   throw new ConfigurationError(`${name}: this version supports 0`);
-}
-
-/** The option as users write it. */
-export function nameOf(option: ServeOption): string {
-  return commanderOption(option).long ?? option.flags;
-}
-
-/** The option as commander knows it. */
-export function commanderOption({
-  flags,
-  variable,
-  otherwise,
-  meaning,
-  repeats,
-  hidden,
-}: ServeOption): Option {
-  const notes = [
-    ...(variable === undefined ? [] : [`env: ${variable}`]),
-    ...(otherwise === undefined ? [] : [`default: ${otherwise}`]),
-  ];
-  const option = new Option(flags, notes.length === 0 ? meaning : `${meaning} (${notes.join("; ")})`);
-  if (repeats) option.argParser<readonly string[] | undefined>((text, before) => [...(before ?? []), text]);
-  // Of what begins with --no, commander makes true where nobody has written it.
-  if (option.negate) option.default(null);
-  return option.hideHelp(hidden ?? false);
 }

@@ -1,8 +1,10 @@
 import type { ServerConfig } from "../configuration/options.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { isObject } from "../jsonrpc.ts";
-import { SERVE_OPTIONS, commanderOption, nameOf } from "./serve-options.ts";
-import type { ServeOption, Settings } from "./serve-options.ts";
+import { commanderOption, nameOf } from "./command-option.ts";
+import type { CommandOption } from "./command-option.ts";
+import { SERVE_OPTIONS } from "./serve-options.ts";
+import type { Settings } from "./serve-options.ts";
 
 /** Option values as commander gives them. */
 export type Flags = Readonly<Record<string, string | boolean | readonly string[] | null | undefined>>;
@@ -41,7 +43,14 @@ interface Given {
   readonly name: string;
 }
 
-function given(option: ServeOption, flags: Flags, variables: Variables): Given[] {
+/** An option, and how its value is read. */
+interface ReadOption extends CommandOption {
+  readonly read?: (text: string, name: string) => unknown;
+  readonly readForServers?: (text: string, name: string) => unknown;
+}
+
+/** What was asked for by an option, each time that it was; if it was not, by its variable. */
+export function given(option: ReadOption, flags: Flags, variables: Variables): Given[] {
   const value = flags[commanderOption(option).attributeName()];
   const name = nameOf(option);
   if (value === undefined || value === null) return givenByVariable(option, variables);
@@ -51,7 +60,7 @@ function given(option: ServeOption, flags: Flags, variables: Variables): Given[]
 }
 
 /** Each part must be right for itself: one that names nothing could hide beside the others. */
-function joined(parts: readonly Given[], { read, readForServers }: ServeOption, name: string): Given {
+function joined(parts: readonly Given[], { read, readForServers }: ReadOption, name: string): Given {
   for (const { text } of parts) {
     read?.(text, name);
     readForServers?.(text, name);
@@ -60,7 +69,7 @@ function joined(parts: readonly Given[], { read, readForServers }: ServeOption, 
 }
 
 /** An empty variable counts as none: that is how one is left out in a compose file. */
-function givenByVariable({ variable: name }: ServeOption, variables: Variables): Given[] {
+function givenByVariable({ variable: name }: CommandOption, variables: Variables): Given[] {
   const text = name && variables[name];
   return name && text ? [{ text, name }] : [];
 }

@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../configuration/error.ts";
-import { SERVE_OPTIONS, nameOf } from "./serve-options.ts";
+import { nameOf } from "./command-option.ts";
+import { SERVE_OPTIONS } from "./serve-options.ts";
 
 /** What the user wrote, by what errors of the library call it. */
 export type TypedNames = ReadonlyMap<string, string>;

@@ -5,7 +5,8 @@ import { Option } from "commander";
 
 import { inOurWords } from "../../lib/cli/arguments.ts";
 import { ConfigurationError } from "../../lib/configuration/error.ts";
-import { commanderOption, SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
+import { commanderOption } from "../../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
 import { SPELLINGS } from "../../lib/cli/spellings.ts";
 
 const OPTIONS = [

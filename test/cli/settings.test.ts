@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 
 import { adapterOptions } from "../../lib/cli/adapter-options.ts";
-import { SERVE_OPTIONS, commanderOption } from "../../lib/cli/serve-options.ts";
+import { commanderOption } from "../../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
 import { findServed } from "../../lib/cli/served.ts";
 import { EXPOSED } from "../../lib/cors.ts";
 import { readLine } from "../support/command-line.ts";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { parseAllDocuments } from "yaml";
 
-import { SERVE_OPTIONS, commanderOption } from "../../../lib/cli/serve-options.ts";
+import { commanderOption } from "../../../lib/cli/command-option.ts";
+import { SERVE_OPTIONS } from "../../../lib/cli/serve-options.ts";
 import { ROOT } from "../../support/documents.ts";
 
 /** Every file below examples/, relative to the repository. */

@@ -1,0 +1,53 @@
+import { ConfigurationError } from "../configuration/error.ts";
+import { expand } from "../configuration/expand.ts";
+import type { Variables } from "../configuration/expand.ts";
+import type { GivenHeader } from "./connect-headers.ts";
+
+/** Where the remote server is. */
+export interface AskedUrl {
+  /** Without a user and a password. */
+  readonly url: URL;
+  /** What became of these. */
+  readonly headers: readonly GivenHeader[];
+  readonly secrets: readonly string[];
+}
+
+/** Of other programs, for a URL that should not stand in the arguments. */
+const VARIABLE = "SSE_URL";
+
+/**
+ * @param written `${VAR}` is replaced in it; without one, the variable `SSE_URL` has it
+ * @throws ConfigurationError that does not quote it: it may hold a key
+ */
+export function readUrl(written: string | undefined, variables: Variables): AskedUrl {
+  const text = written ?? variables[VARIABLE];
+  if (!text) throw new ConfigurationError("connect: no URL: name a remote server, as https://HOST/mcp");
+  const name = written === undefined ? VARIABLE : "URL";
+  const expanded = expand(text, variables, name).trim();
+  if (!/^https?:\/\//i.test(expanded) || !URL.canParse(expanded)) {
+    throw new ConfigurationError(`connect: ${name} must be an http or https URL, as https://HOST/mcp`);
+  }
+  const url = new URL(expanded);
+  const headers = basicHeaders(url, name);
+  url.username = url.password = url.hash = "";
+  const values = [...url.searchParams.values()];
+  const secrets = [...values, ...values.map(encodeURIComponent), ...headers.flatMap((one) => one.secrets)];
+  return { url, headers, secrets };
+}
+
+/** As browsers and curl send them: fetch and undici would refuse such a URL, or drop them. */
+function basicHeaders({ username, password }: URL, writtenAs: string): GivenHeader[] {
+  if (username === "" && password === "") return [];
+  const pair = [username, password].map(decoded);
+  const value = `Basic ${Buffer.from(pair.join(":")).toString("base64")}`;
+  return [{ name: "Authorization", value, writtenAs, isVariable: false, secrets: [value.slice(6), ...pair] }];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign that begins no escape: meant as it stands.
+    return text;
+  }
+}
