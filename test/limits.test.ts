@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import { nameOf } from "../lib/cli/command-option.ts";
+import { CONNECT_OPTIONS } from "../lib/cli/connect-options.ts";
 import { SERVE_OPTIONS } from "../lib/cli/serve-options.ts";
 import { SERVE_MEMBERS } from "../lib/adapters/serve-shape.ts";
 import { SERVER_MEMBERS } from "../lib/configuration/server-shape.ts";
@@ -37,7 +38,15 @@ const ROWS = PAGE.split("\n")
   }));
 
 const SETTINGS = new Set(ROWS.flatMap(({ setWith }) => setWith));
-const OF_COMMAND = SERVE_OPTIONS.map((option) => ({ name: nameOf(option), flags: option.flags }));
+const OF_COMMAND = [...SERVE_OPTIONS, ...CONNECT_OPTIONS].map((option) => ({
+  name: nameOf(option),
+  flags: option.flags,
+}));
+
+/** Numbers of the options of the bridge to a remote server, with the defaults that their comments tell. */
+const OF_BRIDGE = [
+  ...read("lib/connect/options.ts").matchAll(/@default (\d+(?: MiB)?) \*\/\s+readonly (\w+)\?: number/g),
+].map(([, value = "", name = ""]) => ({ name, value }));
 
 /** Options that are numbers and limit nothing: how long others may keep an answer. */
 const NO_LIMITS = new Set(["cacheTtlMs", "--spares", "--port"]);
@@ -52,6 +61,7 @@ describe("the page about limits", () => {
       ...OF_COMMAND.map(({ name }) => name),
       ...Object.keys(SERVE_MEMBERS),
       ...Object.keys(SERVER_MEMBERS).map((name) => `NAME.${name}`),
+      ...OF_BRIDGE.map(({ name }) => name),
     ]);
     assert.deepEqual(
       [...SETTINGS].filter((name) => !known.has(name)),
@@ -92,6 +102,15 @@ describe("the page about limits", () => {
       assert.ok(row?.value.startsWith(value), `${name}: ${value} in the code, ${row?.value} on the page`);
     }
     assert.ok(defaults.length > 10, "the comments are read");
+  });
+
+  test("has every number of the bridge to a remote server, with its default", () => {
+    const section = ROWS.slice(ROWS.findIndex(({ limit }) => limit === "bytes of a message of the server"));
+    for (const { name, value } of OF_BRIDGE) {
+      const row = section.find(({ setWith }) => setWith.includes(name));
+      assert.ok(row?.value.startsWith(value), `${name}: ${value} in the code, ${row?.value} on the page`);
+    }
+    assert.equal(OF_BRIDGE.length, 3, "the comments are read");
   });
 
   test("names only errors that there are, and every error that tells a limit", () => {

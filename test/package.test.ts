@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as adapter from "../lib/adapters/node.ts";
+import * as bridge from "../lib/connect/index.ts";
 import * as library from "../lib/index.ts";
 import { MAYFLY } from "../lib/version.ts";
 
@@ -21,6 +22,7 @@ test("the package offers these paths, as modules", () => {
     "./node": { types: "./dist/adapters/node.d.ts", default: "./dist/adapters/node.js" },
     "./vercel": { types: "./dist/adapters/vercel.d.ts", default: "./dist/bundle/vercel.js" },
     "./lambda": { types: "./dist/adapters/lambda.d.ts", default: "./dist/bundle/lambda.js" },
+    "./connect": { types: "./dist/connect/index.d.ts", default: "./dist/connect/index.js" },
     "./package.json": "./package.json",
   });
   assert.deepEqual(MANIFEST["bin"], { mayfly: "dist/cli/main.js" });
@@ -43,4 +45,8 @@ test("the library exports these names", () => {
 
 test("the Node adapter exports these names", () => {
   assert.deepEqual(Object.keys(adapter).toSorted(), ["findRungs", "serve", "toNodeHandler"]);
+});
+
+test("the bridge to a remote server exports these names", () => {
+  assert.deepEqual(Object.keys(bridge).toSorted(), ["ConfigurationError", "connect"]);
 });

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 
 import { createFileLogger, createLogger } from "../adapters/log.ts";
-import { connect } from "../connect/connect.ts";
+import { connect } from "../connect/index.ts";
+import type { ConnectOptions } from "../connect/index.ts";
 import type { Logger } from "../logger.ts";
 import { createWatch } from "../watching.ts";
 import { commanderOption } from "./command-option.ts";
@@ -55,7 +56,7 @@ function both(one: Logger, other: Logger): Logger {
 function watching(
   { logLevel, debugFile, options: { url }, secrets }: ConnectAsked,
   logger: Logger,
-): Pick<Parameters<typeof connect>[0], "onMessage"> {
+): Pick<ConnectOptions, "onMessage"> {
   if (logLevel !== "debug" && debugFile === undefined) return {};
   const watch = createWatch({ logMessages: true }, logger);
   return { onMessage: (direction, text) => watch({ name: url.host, secrets }, direction, text) };

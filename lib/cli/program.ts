@@ -15,7 +15,9 @@ const serve = serveCommand();
 const connect = connectCommand();
 const build = buildCommand();
 const program = new Command("mayfly")
-  .description("Put any stdio MCP server behind stateless streamable HTTP: one request, one process.")
+  .description(
+    "Put any stdio MCP server behind stateless streamable HTTP, or be a stdio server in front of a remote one.",
+  )
   .version(MAYFLY.version)
   .enablePositionalOptions()
   .addCommand(serve)
