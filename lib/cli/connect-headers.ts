@@ -2,6 +2,7 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { names } from "../configuration/values.ts";
+import { checkHeaders } from "../connect/header-rules.ts";
 import { OWN, matches } from "../environment.ts";
 import { readFileFor } from "./option-file.ts";
 
@@ -13,13 +14,10 @@ export interface GivenHeader {
   readonly writtenAs: string;
   /** It comes from a variable of ours, over which an option wins. */
   readonly isVariable: boolean;
-  /** What no log may show. */
-  readonly secrets: readonly string[];
 }
 
 /** `Name: value`, or `Name=value`: no name has either sign. Source of the name: RFC 9110, 5.6.2. */
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=](.*)$/s;
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** @throws ConfigurationError that shows nothing of the value */
 export function headerOf(text: string, writtenAs: string, variables: Variables): GivenHeader {
@@ -99,20 +97,14 @@ function headersByPrefix(
     });
 }
 
-function header(name: string, text: string, writtenAs: string): GivenHeader {
-  const value = text.trim();
-  if (!NAME.test(name)) throw new ConfigurationError(`${writtenAs}: "${name}" is not the name of a header`);
-  // Node would send only the low byte of what is beyond Latin-1, and refuse what ends a line.
-  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-    throw new ConfigurationError(`${writtenAs}: the value has characters that no header can hold`);
-  }
-  const [, credentials = ""] = /^\S+\s+(.+)$/s.exec(value) ?? [];
-  return { name, value, writtenAs, isVariable: !writtenAs.startsWith("--"), secrets: [value, credentials] };
+function header(name: string, value: string, writtenAs: string): GivenHeader {
+  return { name, value: value.trim(), writtenAs, isVariable: !writtenAs.startsWith("--") };
 }
 
 /**
  * All of them, by name. One without a value is left out, as an optional `${VAR:-}` is.
- * @throws ConfigurationError for a header that is given twice with different values: which one counts, nobody could tell
+ * @throws ConfigurationError for a header that is given twice with different values, since nobody could tell which one
+ * counts, and for one that cannot be sent
  */
 export function joinHeaders(all: readonly GivenHeader[]): Record<string, string> {
   const kept = new Map<string, GivenHeader>();
@@ -123,7 +115,7 @@ export function joinHeaders(all: readonly GivenHeader[]): Record<string, string>
     if (before && before.isVariable === one.isVariable) refuseContradiction(before, one);
     if (!before) kept.set(one.name.toLowerCase(), one);
   }
-  return Object.fromEntries([...kept.values()].map(({ name, value }) => [name, value]));
+  return checkHeaders(Object.fromEntries([...kept.values()].map(({ name, value }) => [name, value])));
 }
 
 function refuseContradiction(one: GivenHeader, other: GivenHeader): void {

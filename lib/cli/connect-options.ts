@@ -1,7 +1,10 @@
+import { X509Certificate } from "node:crypto";
+
 import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { oneOf, toLogLevel, wholeNumber } from "../configuration/values.ts";
+import { secretsOf } from "../connect/header-rules.ts";
 import type { ConnectOptions } from "../connect/options.ts";
 import type { LogLevel } from "../logger.ts";
 import type { CommandOption } from "./command-option.ts";
@@ -102,7 +105,7 @@ export const CONNECT_OPTIONS: readonly ConnectOption[] = [
   {
     flags: "--ssl-ca <file>",
     meaning: "authorities in PEM that are trusted beside those of Node",
-    read: (file, name) => ({ ca: readFileFor(name, file) }),
+    read: (file, name) => ({ ca: authoritiesIn(file, name) }),
   },
   {
     flags: "--ping-interval <ms>",
@@ -164,7 +167,7 @@ export function connectOptions(url: string | undefined, flags: Flags, variables:
     options: { url: asked.url, headers: joined, variables, ...rest },
     logLevel,
     debugFile,
-    secrets: [...asked.secrets, ...headers.flatMap(({ secrets }) => secrets)],
+    secrets: [...asked.secrets, ...secretsOf(joined)],
   };
 }
 
@@ -174,6 +177,16 @@ function pingInterval(text: string, name: string): number {
   throw new ConfigurationError(
     `${name}: expected milliseconds, ${MIN_PING_INTERVAL_MS} or more, or 0 for no pings; found ${ms}`,
   );
+}
+
+function authoritiesIn(file: string, name: string): Buffer {
+  const ca = readFileFor(name, file);
+  try {
+    void new X509Certificate(ca);
+    return ca;
+  } catch (cause) {
+    throw new ConfigurationError(`${name}: ${file} holds no certificate in PEM`, { cause });
+  }
 }
 
 /** A secret in an option may name a variable; in a variable it stands as it is. */

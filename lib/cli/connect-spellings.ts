@@ -53,7 +53,6 @@ export const REFUSED: Readonly<Record<string, string>> = {
   "--connect-timeout": PATIENT,
   "--headers-timeout": PATIENT,
   "--body-timeout": PATIENT,
-  "--request-timeout": PATIENT,
   "--ignore-tool": "has no counterpart: hide tools where they are served, as by --deny-tools of mayfly serve",
   "--ipv4": "has no counterpart: NODE_OPTIONS=--dns-result-order=ipv4first prefers IPv4",
   "--pass-environment": "would send all of your environment: --pass-env NAME=HEADER sends what it names",

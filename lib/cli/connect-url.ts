@@ -1,6 +1,7 @@
 import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
+import { secretsOf } from "../connect/header-rules.ts";
 import type { GivenHeader } from "./connect-headers.ts";
 
 /** Where the remote server is. */
@@ -9,6 +10,7 @@ export interface AskedUrl {
   readonly url: URL;
   /** What became of these. */
   readonly headers: readonly GivenHeader[];
+  /** What no log may show. */
   readonly secrets: readonly string[];
 }
 
@@ -29,18 +31,17 @@ export function readUrl(written: string | undefined, variables: Variables): Aske
   }
   const url = new URL(expanded);
   const headers = basicHeaders(url, name);
+  const secrets = secretsOf({}, url);
   url.username = url.password = url.hash = "";
-  const values = [...url.searchParams.values()];
-  const secrets = [...values, ...values.map(encodeURIComponent), ...headers.flatMap((one) => one.secrets)];
   return { url, headers, secrets };
 }
 
-/** As browsers and curl send them: fetch and undici would refuse such a URL, or drop them. */
+/** As every client sends them, and also where a server names another URL for its messages. Source: RFC 7617. */
 function basicHeaders({ username, password }: URL, writtenAs: string): GivenHeader[] {
   if (username === "" && password === "") return [];
   const pair = [username, password].map(decoded);
   const value = `Basic ${Buffer.from(pair.join(":")).toString("base64")}`;
-  return [{ name: "Authorization", value, writtenAs, isVariable: false, secrets: [value.slice(6), ...pair] }];
+  return [{ name: "Authorization", value, writtenAs, isVariable: false }];
 }
 
 function decoded(text: string): string {

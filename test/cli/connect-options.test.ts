@@ -10,6 +10,7 @@ import { CONNECT_SPELLINGS, REFUSED } from "../../lib/cli/connect-spellings.ts";
 import { SERVE_OPTIONS } from "../../lib/cli/serve-options.ts";
 import { readConnectLine } from "../support/command-line.ts";
 import { temporaryFolder } from "../support/files.ts";
+import { PEM } from "../support/tls.ts";
 
 const URL_OF_TEST = "https://example.com/mcp";
 
@@ -75,8 +76,8 @@ describe("options of connect are read", () => {
     ["--ping-interval 0", { ...NONE, pingIntervalMs: 0 }],
     ["--ping-interval 2000 --start-timeout 5", { ...NONE, pingIntervalMs: 2000, startTimeoutMs: 5 }],
     ["--max-message 7", { ...NONE, maxMessageBytes: 7 }],
-    ["--api-access-token t0ken", { headers: { Authorization: "Bearer t0ken" } }],
-    ["--api-key k3y --header X:y", { headers: { "X-API-Key": "k3y", X: "y" } }],
+    ["--api-access-token t0ken", { headers: { authorization: "Bearer t0ken" } }],
+    ["--api-key k3y --header X:y", { headers: { "x-api-key": "k3y", x: "y" } }],
   ];
   for (const [words, options] of rows) {
     test(words || "without any", () =>
@@ -86,13 +87,17 @@ describe("options of connect are read", () => {
 
   test("behind the URL too", () => {
     const asked = readConnectLine([URL_OF_TEST, "--transport", "sse", "--header", "X: y"]);
-    assert.deepEqual([asked.options.transport, asked.options.headers], ["sse", { X: "y" }]);
+    assert.deepEqual([asked.options.transport, asked.options.headers], ["sse", { x: "y" }]);
   });
 
   test("authorities, from their file", async (t) => {
     const file = join(await temporaryFolder(t), "ca.pem");
-    writeFileSync(file, "the ca");
-    assert.deepEqual(optionsFor(["--ssl-ca", file]), { ...NONE, ca: Buffer.from("the ca") });
+    writeFileSync(file, PEM.root);
+    assert.deepEqual(optionsFor(["--ssl-ca", file]), { ...NONE, ca: Buffer.from(PEM.root) });
+    writeFileSync(file, "s3cret");
+    assert.throws(() => optionsFor(["--ssl-ca", file]), {
+      message: `--ssl-ca: ${file} holds no certificate in PEM`,
+    });
   });
 
   test("for the log: level and file", () => {
@@ -107,7 +112,7 @@ describe("options of connect are read", () => {
 
   test("and the environment stands for some of them", () => {
     const variables = { API_ACCESS_TOKEN: "t0ken", MAYFLY_API_KEY: "k3y", LOG_LEVEL: "error" };
-    assert.deepEqual(headersFor([], variables), { Authorization: "Bearer t0ken", "X-API-Key": "k3y" });
+    assert.deepEqual(headersFor([], variables), { authorization: "Bearer t0ken", "x-api-key": "k3y" });
     assert.equal(readConnectLine([URL_OF_TEST], variables).logLevel, "error");
     assert.deepEqual(headersFor([], { API_ACCESS_TOKEN: "", API_KEY: "of something else" }), {});
   });
@@ -132,7 +137,7 @@ describe("the URL", () => {
   test("hands a user and a password on as a header", () => {
     const { url, headers } = readConnectLine(["https://ann:p%40ss@example.com/mcp#x"]).options;
     assert.equal(String(url), URL_OF_TEST);
-    assert.deepEqual(headers, { Authorization: `Basic ${Buffer.from("ann:p@ss").toString("base64")}` });
+    assert.deepEqual(headers, { authorization: `Basic ${Buffer.from("ann:p@ss").toString("base64")}` });
   });
 
   for (const [what, argv] of [
@@ -157,11 +162,11 @@ describe("the URL", () => {
 
 describe("a header", () => {
   const rows: readonly (readonly [text: string, headers: object])[] = [
-    ["X-A: b c", { "X-A": "b c" }],
-    ["X-A:b", { "X-A": "b" }],
-    ["X-A=b:c=d", { "X-A": "b:c=d" }],
-    ["X-A: b=c", { "X-A": "b=c" }],
-    ["X-A: ${ONE}-${TWO:-2}", { "X-A": "1-2" }],
+    ["X-A: b c", { "x-a": "b c" }],
+    ["X-A:b", { "x-a": "b" }],
+    ["X-A=b:c=d", { "x-a": "b:c=d" }],
+    ["X-A: b=c", { "x-a": "b=c" }],
+    ["X-A: ${ONE}-${TWO:-2}", { "x-a": "1-2" }],
     ["X-A: ${TWO:-}", {}],
     ["X-A:", {}],
   ];
@@ -173,8 +178,8 @@ describe("a header", () => {
     const file = join(await temporaryFolder(t), "headers");
     writeFileSync(file, "# of ann\r\nX-A: ${ONE}\n\nAuthorization: Bearer t0ken\n");
     assert.deepEqual(headersFor(["--header-file", file], { ONE: "1" }), {
-      "X-A": "1",
-      Authorization: "Bearer t0ken",
+      "x-a": "1",
+      authorization: "Bearer t0ken",
     });
     writeFileSync(file, "X-A: 1\ns3cret\n");
     assert.throws(() => headersFor(["--header-file", file]), {
@@ -186,9 +191,9 @@ describe("a header", () => {
     const file = join(await temporaryFolder(t), "secret");
     writeFileSync(file, "s3cret ${NOT_SET}\n");
     assert.deepEqual(headersFor(["--api-access-token-file", file]), {
-      Authorization: "Bearer s3cret ${NOT_SET}",
+      authorization: "Bearer s3cret ${NOT_SET}",
     });
-    assert.deepEqual(headersFor(["--api-key-file", file]), { "X-API-Key": "s3cret ${NOT_SET}" });
+    assert.deepEqual(headersFor(["--api-key-file", file]), { "x-api-key": "s3cret ${NOT_SET}" });
     for (const text of ["", "\n", "one\ntwo"]) {
       writeFileSync(file, text);
       assert.throws(() => headersFor(["--api-key-file", file]), {
@@ -201,7 +206,7 @@ describe("a header", () => {
     [["--header", "s3cret"], "--header: expected 'Name: value'"],
     [["--header", "X A: s3cret"], "--header: expected 'Name: value'"],
     [["--header", "X-A: ${NOT_SET}"], "--header X-A: the environment variable NOT_SET is not set"],
-    [["--header", "X-A: s3\ncret"], "--header X-A: the value has characters that no header can hold"],
+    [["--header", "X-A: s3\ncret"], 'header "X-A": its value has characters that a header cannot have'],
     [["--header", "X-A: ${input:key}"], "--header X-A: only an editor knows ${input:key}: use ${VAR}"],
     [
       ["--header", "X-A: s3cret", "--header", "x-a: other"],
@@ -219,6 +224,7 @@ describe("a header", () => {
       ["--api-key", "s3cret", "--header", "X-Api-Key: other"],
       "--header X-Api-Key and --api-key both set the header X-Api-Key, with different values",
     ],
+    [["--header", "Mcp-Session-Id: s3cret"], 'header "Mcp-Session-Id": Mayfly sets it itself'],
     [["--api-access-token", "${NOT_SET}"], "--api-access-token: the environment variable NOT_SET is not set"],
   ];
   for (const [words, message] of wrong) {
@@ -230,12 +236,12 @@ describe("a header", () => {
   test("that an option gives wins over that of a variable", () => {
     const variables = { API_ACCESS_TOKEN: "of the environment" };
     assert.deepEqual(headersFor(["--header", "authorization: mine"], variables), { authorization: "mine" });
-    assert.deepEqual(headersFor(["--api-access-token", "mine"], variables), { Authorization: "Bearer mine" });
+    assert.deepEqual(headersFor(["--api-access-token", "mine"], variables), { authorization: "Bearer mine" });
   });
 
   test("given twice with the same value is one", () => {
-    assert.deepEqual(headersFor(["--header", "X: y", "--header", "x:y"]), { X: "y" });
-    assert.deepEqual(headersFor(["--api-access-token", "Bearer t"]), { Authorization: "Bearer t" });
+    assert.deepEqual(headersFor(["--header", "X: y", "--header", "x:y"]), { x: "y" });
+    assert.deepEqual(headersFor(["--api-access-token", "Bearer t"]), { authorization: "Bearer t" });
   });
 });
 
@@ -251,20 +257,20 @@ describe("variables as headers", () => {
 
   test("by name", () => {
     assert.deepEqual(headersFor(["--pass-env", "TOKEN=X-Token,OTHER=X-Other"], variables), {
-      "X-Token": "t",
-      "X-Other": "o",
+      "x-token": "t",
+      "x-other": "o",
     });
   });
 
   test("by prefix, and an empty one is left out", () => {
     assert.deepEqual(headersFor(["--pass-env", "ACME_*=X-Acme-*"], variables), {
-      "X-Acme-API-KEY": "k",
-      "X-Acme-TENANT": "n",
+      "x-acme-api-key": "k",
+      "x-acme-tenant": "n",
     });
     assert.deepEqual(headersFor(["--pass-env", "ACME_*=*", "--pass-env=TOKEN=X"], variables), {
-      "API-KEY": "k",
-      TENANT: "n",
-      X: "t",
+      "api-key": "k",
+      tenant: "n",
+      x: "t",
     });
   });
 
@@ -278,7 +284,7 @@ describe("variables as headers", () => {
     ["*=*", '--pass-env: expected NAME=HEADER or PREFIX_*=HEADER-*, found "*=*"'],
     ["ACME_*=X-Acme", '--pass-env: expected NAME=HEADER or PREFIX_*=HEADER-*, found "ACME_*=X-Acme"'],
     ["NOT_SET=X", "--pass-env: the environment variable NOT_SET is not set"],
-    ["TOKEN=X(", '--pass-env TOKEN: "X(" is not the name of a header'],
+    ["TOKEN=X(", 'header "X(": this is not the name of a header'],
   ];
   for (const [text, message] of wrong) {
     test(`not by ${text}`, () => {
@@ -366,7 +372,7 @@ describe("what other programs write", () => {
 
   test("--verify-ssl FILE names authorities", async (t) => {
     const file = join(await temporaryFolder(t), "ca.pem");
-    writeFileSync(file, "the ca");
+    writeFileSync(file, PEM.root);
     assert.deepEqual(optionsFor(["--verify-ssl", file]), optionsFor(["--ssl-ca", file]));
   });
 
