@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as tls from "node:tls";
 import type { SecureContext } from "node:tls";
@@ -14,13 +15,19 @@ import { ConfigurationError } from "../configuration/error.ts";
 export function trusting(ca: string | Buffer | undefined): SecureContext | undefined {
   if (ca === undefined) return undefined;
   try {
-    if (!ca.includes("-----BEGIN CERTIFICATE-----") && !ca.includes("-----BEGIN TRUSTED CERTIFICATE-----")) {
-      throw new Error("no certificate in it");
-    }
-    return tls.createSecureContext({ ca: [...nodesOwn(), ca] });
+    return tls.createSecureContext({ ca: [...nodesOwn(), ...certificatesIn(ca.toString())] });
   } catch (cause) {
     throw new ConfigurationError("the certificate authorities are not certificates in PEM", { cause });
   }
+}
+
+const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]*-----END (?:TRUSTED )?CERTIFICATE-----/g;
+
+/** Node would leave out what it cannot read. */
+function certificatesIn(pem: string): string[] {
+  const found = pem.match(CERTIFICATE) ?? [];
+  if (found.length === 0) throw new Error("there is no certificate");
+  return found.map((text) => new X509Certificate(text).toString());
 }
 
 /** Node 22.15 and later say what they trust, with what the user has told Node itself. */

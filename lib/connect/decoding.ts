@@ -5,9 +5,12 @@ import { constants, createBrotliDecompress, createGunzip, createInflate } from "
 import { MayflyError } from "../errors.ts";
 import { printable } from "../logger.ts";
 
-/** What is flushed must be given on: an event is not to wait for the next one. */
-const GZIP = { flush: constants.Z_SYNC_FLUSH };
-const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH };
+/**
+ * What is flushed must be given on: an event is not to wait for the next one. And a body may be empty, whatever its
+ * header says; one that breaks off is told by the connection.
+ */
+const GZIP = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH };
 
 const DECODERS: Readonly<Record<string, () => Duplex>> = {
   gzip: () => createGunzip(GZIP),

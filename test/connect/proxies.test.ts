@@ -72,10 +72,14 @@ test("NO_PROXY names hosts, what is below them, networks and ports", () => {
 
 test("a proxy of another kind is named by its variable, without its credentials", () => {
   const url = new URL("https://a.test/");
-  const isTold = (text: string) => (error: unknown) => error instanceof ConnectFailed && error.detail === text;
+  const isTold = (text: string) => (error: unknown) =>
+    error instanceof ConnectFailed && error.detail === text;
   throws(
     () => proxyFor(url, { ALL_PROXY: "socks5://user:secret@proxy.test" }),
     isTold("the proxy in ALL_PROXY is a socks5 proxy, which Mayfly does not use: give one of http"),
   );
-  throws(() => proxyFor(url, { https_proxy: "http://user:secret@:x" }), isTold("the proxy in HTTPS_PROXY is no URL"));
+  throws(
+    () => proxyFor(url, { https_proxy: "http://user:secret@:x" }),
+    isTold("the proxy in HTTPS_PROXY is no URL"),
+  );
 });
