@@ -9,6 +9,7 @@ import { setMember } from "../rawjson.ts";
 import { readEvents } from "./events.ts";
 import type { HttpAnswer } from "./http.ts";
 import { leave } from "./leaving.ts";
+import { linked } from "./linked.ts";
 import { describe } from "./network-errors.ts";
 import type { RemoteTarget } from "./remote.ts";
 
@@ -168,16 +169,28 @@ export async function readRefusal(
 }
 
 async function startOf(body: Readable, signal: AbortSignal): Promise<string> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(REFUSAL_MS)]);
+  const limit = new AbortController();
+  const link = linked(signal, limit.signal);
+  const timer = setTimeout(() => limit.abort(), REFUSAL_MS);
+  try {
+    const start = await firstBytes(body, MAX_REFUSAL_BYTES, link.signal);
+    return start.toString();
+  } finally {
+    clearTimeout(timer);
+    link.end();
+    if (!body.readableEnded) body.destroy();
+  }
+}
+
+async function firstBytes(body: Readable, limit: number, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for (let chunk = await nextChunk(body, limit); chunk; chunk = await nextChunk(body, limit)) {
+  for (let chunk = await nextChunk(body, signal); chunk; chunk = await nextChunk(body, signal)) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes >= MAX_REFUSAL_BYTES) break;
+    if (bytes >= limit) break;
   }
-  if (!body.readableEnded) body.destroy();
-  return Buffer.concat(chunks).subarray(0, MAX_REFUSAL_BYTES).toString();
+  return Buffer.concat(chunks).subarray(0, limit);
 }
 
 /** Source: JSON-RPC 2.0, 5.1. Servers write `null`, nothing or a word as the id of a request that they refuse. */

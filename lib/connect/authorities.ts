@@ -21,7 +21,7 @@ export function trusting(ca: string | Buffer | undefined): SecureContext | undef
   }
 }
 
-const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]*-----END (?:TRUSTED )?CERTIFICATE-----/g;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** Node would leave out what it cannot read. */
 function certificatesIn(pem: string): string[] {

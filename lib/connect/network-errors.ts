@@ -28,6 +28,12 @@ const DETAILS: Readonly<Record<string, string>> = {
   UND_ERR_CLOSED: "connection closed",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "answer cut short",
   UND_ERR_HEADERS_OVERFLOW: "its headers are too long",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it wants a certificate of its client",
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    "no way of TLS that both know, or it wants a certificate of its client",
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "no version of TLS that both know",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "no version of TLS that both know",
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: "it does not know its name",
   EPROTO: "no TLS there: is it http:// in place of https://?",
   ERR_SSL_WRONG_VERSION_NUMBER: "no TLS there: is it http:// in place of https://?",
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "no TLS there: is it http:// in place of https://?",

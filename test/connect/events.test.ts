@@ -2,6 +2,8 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 
+import { assert as assertProperty, array, asyncProperty, constantFrom, nat } from "fast-check";
+
 import { readEvents } from "../../lib/connect/events.ts";
 import type { StreamEvent } from "../../lib/connect/events.ts";
 import { LineTooLong } from "../../lib/lines.ts";
@@ -130,4 +132,58 @@ test("a signal ends the reading", async () => {
   equal((await events.next()).value?.data, "one");
   leaving.abort();
   equal((await events.next()).done, true);
+});
+
+/** The same by the letter of the standard, for a text that is there as a whole. */
+function byTheLetter(text: string): StreamEvent[] {
+  const events: StreamEvent[] = [];
+  let [type, data, isChanged] = ["", "", false];
+  let [id, retryMs] = [undefined as string | undefined, undefined as number | undefined];
+  for (const line of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r\n|\r|\n/)
+    .slice(0, -1)) {
+    const [, name = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (name === "data") data += `${value}\n`;
+    if (name === "event") type = value;
+    if (name === "id" && !value.includes("\0")) [id, isChanged] = [value, true];
+    if (name === "retry" && /^[0-9]+$/.test(value)) [retryMs, isChanged] = [Number(value), true];
+    if (line !== "") continue;
+    const said = data.replace(/\n$/, "");
+    if (said !== "" || isChanged) events.push({ type: type || "message", data: said, id, retryMs });
+    [type, data, isChanged] = ["", "", false];
+  }
+  return events;
+}
+
+const PIECES = [
+  "\n",
+  "\r",
+  "\r\n",
+  "\n\n",
+  "data",
+  "data:",
+  ":",
+  " ",
+  "id",
+  "id: 7",
+  "event: x",
+  "retry: 10",
+  "é",
+  "日",
+  "\0",
+  "\uFEFF",
+  "x",
+];
+
+test("any stream, cut anywhere, is read by the letter of the standard", async () => {
+  const texts = array(constantFrom(...PIECES), { maxLength: 40 });
+  const cuts = array(nat(80), { maxLength: 10 });
+  const property = asyncProperty(texts, cuts, async (pieces, places) => {
+    const bytes = Buffer.from(pieces.join(""));
+    const ends = [...places.filter((place) => place < bytes.length), bytes.length].toSorted((a, b) => a - b);
+    const chunks = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
+    deepEqual(await eventsOf(chunks.filter((chunk) => chunk.length > 0)), byTheLetter(pieces.join("")));
+  });
+  await assertProperty(property, { numRuns: 500 });
 });
