@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import type { Readable } from "node:stream";
 
 import type { Agent, Dispatcher, buildConnector } from "undici";
 
@@ -21,6 +22,7 @@ export interface Sent {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly signal: AbortSignal;
+  readonly written?: (() => void) | undefined;
 }
 
 export interface ConnectionsOptions {
@@ -162,9 +164,12 @@ async function askProxy(agent: Agent, proxy: URL, url: URL, sent: Sent): Promise
 async function ask(
   agent: Agent,
   { origin, pathname, search }: URL,
-  { method, headers, body, signal }: Sent,
+  { method, headers: given, body: text, signal, written }: Sent,
   path = pathname + search,
 ): Promise<Dispatcher.ResponseData> {
+  // undici takes whatever can be iterated, which its types do not say.
+  const body = written && text !== undefined ? (telltale(text, written) as unknown as Readable) : text;
+  const headers = body === text ? given : { ...given, "content-length": lengthOf(text) };
   try {
     return await agent.request({
       origin,
@@ -183,4 +188,14 @@ async function ask(
 /** undici looks at a request before it looks for a connection. */
 function isUnsendable(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === "UND_ERR_INVALID_ARG";
+}
+
+/** The next piece is asked for when the socket has taken the one before. */
+async function* telltale(text: string, written: () => void): AsyncGenerator<Buffer, void, void> {
+  yield Buffer.from(text);
+  written();
+}
+
+function lengthOf(text = ""): string {
+  return String(Buffer.byteLength(text));
 }

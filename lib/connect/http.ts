@@ -33,6 +33,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
+  /** Called when all of the body has been handed to the socket; never, if it was not. */
+  readonly written?: (() => void) | undefined;
   /** What is asked for, as the text of an error says it. @default the HTTP method */
   readonly what?: string | undefined;
 }
@@ -131,8 +133,8 @@ async function answered(connections: Connections, sending: Sending): Promise<Htt
   const what = sent.what ?? method;
   try {
     sent.signal.throwIfAborted();
-    const { body: text, signal } = sent;
-    const answer = await connections.request(url, { method, headers, body: text, signal });
+    const { body: text, signal, written } = sent;
+    const answer = await connections.request(url, { method, headers, body: text, signal, written });
     const received = firstOf(answer.headers);
     const body = decoded(answer.body, received["content-encoding"], what);
     // Whoever reads finds it destroyed, and why in `errored`.
