@@ -51,11 +51,14 @@ export interface RemoteSession {
   /** The answer to the initialize request. */
   readonly answer: Message<ResponseValue>;
   /**
-   * Sends a message.
-   * @returns when the remote has taken it: what is sent next comes after it
-   * @throws MayflyError if it has not: REMOTE_UNREACHABLE and REMOTE_SESSION_LOST promise that it was not carried out
+   * Sends a message. What goes wrong with a request comes by `failed`, since it may come late: REMOTE_UNREACHABLE and
+   * REMOTE_SESSION_LOST promise that it was not carried out.
+   * @returns when what is sent next comes after it: a request has been written, anything else has been accepted
+   * @throws MayflyError if what is no request was not accepted
    */
   send(message: Message): Promise<void>;
+  /** Whether the remote keeps something that may break unnoticed, such as a stream: then it is worth a ping. */
+  isKept(): boolean;
   /** Nobody waits for the answer any more; what comes of it is dropped. Tells the remote nothing. */
   abandon(request: Message<RequestValue>): void;
   /** Gives the session back, in bounded time. Repeated calls share one ending. */
