@@ -322,6 +322,16 @@ export const ERRORS = {
     message: "A client may have {limit} subscriptions, each to a uri of up to {length} characters",
   },
   URI_MISSING: { status: 200, rpc: INVALID_PARAMS, message: "{method} needs a uri, which is a string" },
+  LEVEL_NOT_KNOWN: {
+    status: 200,
+    rpc: INVALID_PARAMS,
+    message: "{method} needs a level, which is one of {levels}",
+  },
+  CHANGES_NOT_TOLD: {
+    status: 200,
+    rpc: INVALID_PARAMS,
+    message: "The remote server does not tell when this resource changes",
+  },
   NOT_SHARED: {
     status: 200,
     rpc: METHOD_NOT_FOUND,

@@ -46,6 +46,11 @@ export function toModernRequest(text: string, client: Introduction): string {
   return setMember(text, "params", setMeta(params, META.logLevel, EVERYTHING));
 }
 
+/** A notification of a legacy client's own making, for a modern server. */
+export function toModernNotification(text: string, client: Introduction): string {
+  return setMember(text, "params", withEnvelope(paramsText(text), client));
+}
+
 function withEnvelope(params: string, { clientInfo, capabilities }: Introduction): string {
   const version = setMeta(params, META.protocolVersion, JSON.stringify(MODERN_VERSIONS[0]));
   const info = setMeta(version, META.clientInfo, JSON.stringify(clientInfo));

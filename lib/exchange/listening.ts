@@ -18,7 +18,7 @@ import type { Exchange } from "./turns.ts";
 /** `subscriptions/listen`. Source: 2026-07-28/basic/patterns/subscriptions. */
 
 /** What a client wants to hear, or a server can tell. */
-interface Filter {
+export interface Filter {
   readonly toolsListChanged?: true;
   readonly promptsListChanged?: true;
   readonly resourcesListChanged?: true;
@@ -94,7 +94,7 @@ async function* messagesUntilEnd(all: Exchange, isOpen: () => boolean): AsyncGen
   }
 }
 
-const LISTS = {
+export const LISTS = {
   toolsListChanged: "tools",
   promptsListChanged: "prompts",
   resourcesListChanged: "resources",
@@ -116,7 +116,8 @@ async function subscribe(wanted: Filter, all: Exchange): Promise<Filter> {
   };
 }
 
-function can(capabilities: unknown, name: string, what: string): boolean {
+/** Whether a server has declared a capability with that part. */
+export function can(capabilities: unknown, name: string, what: string): boolean {
   const capability = isObject(capabilities) ? capabilities[name] : undefined;
   return isObject(capability) && capability[what] === true;
 }

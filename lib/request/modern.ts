@@ -5,6 +5,7 @@ import { MayflyError } from "../errors.ts";
 import { headerValue, mismatch, nameOf, trimmed, versionOf } from "./headers.ts";
 import { handshakeOfEnvelope } from "../exchange/initialize.ts";
 import { idOf, isObject, paramsText } from "../jsonrpc.ts";
+import type { Client } from "../exchange/order.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { shortened } from "../logger.ts";
 import { isDeeperThan, isObjectText, memberText } from "../rawjson.ts";
@@ -32,16 +33,32 @@ export function classifyModern(
   const id = idOf(message);
   const envelope = checkedEnvelope(message);
   checkHeaders(message, envelope, headers, rules);
-  const { method, params } = message.value;
+  checkMethod(message);
+  return { client: clientOf(envelope), requests: [message], answers: [], batch: false, id };
+}
+
+/**
+ * The same for a transport without headers. Source: 2026-07-28/basic/transports/stdio.
+ * @throws INVALID_ENVELOPE, VERSION_NOT_SUPPORTED, METHOD_NOT_SERVED, INVALID_FILTER; in this order
+ */
+export function modernClientOf(message: Message<RequestValue>): Client {
+  const envelope = checkedEnvelope(message);
+  checkVersion(envelope.protocolVersion);
+  checkMethod(message);
+  return clientOf(envelope);
+}
+
+function clientOf(envelope: Envelope): Client {
+  return { era: "modern", handshake: handshakeOfEnvelope(envelope), logLevel: envelope.logLevel };
+}
+
+function checkMethod({ value: { method, params } }: Message<RequestValue>): void {
   if (REMOVED.test(method)) {
     throw new MayflyError("METHOD_NOT_SERVED", { values: { method: shortened(method) } });
   }
   if (method === LISTEN && !isObject(params?.["notifications"])) {
     throw new MayflyError("INVALID_FILTER");
   }
-  const { logLevel } = envelope;
-  const client = { era: "modern", handshake: handshakeOfEnvelope(envelope), logLevel } as const;
-  return { client, requests: [message], answers: [], batch: false, id };
 }
 
 /**

@@ -75,6 +75,6 @@ export function subscribersOf(uri: unknown, { members }: SessionState): Member[]
 }
 
 /** Whether a URI goes on where another one ends (RFC 3986, 3). */
-function isPart(uri: string, whole: string): boolean {
+export function isPart(uri: string, whole: string): boolean {
   return uri.startsWith(whole) && (whole.endsWith("/") || /^[/?#]/.test(uri.slice(whole.length)));
 }
