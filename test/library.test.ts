@@ -10,6 +10,8 @@ import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import ts from "typescript";
 
 import type { BufferedAnswer, LambdaHandlers } from "../lib/adapters/lambda.ts";
@@ -19,6 +21,7 @@ import { within } from "./support/deadline.ts";
 import { ROOT, codeIn } from "./support/documents.ts";
 import { testToken } from "./support/fixture.ts";
 import { waitUntilGone } from "./support/processes.ts";
+import { startRemote } from "./support/remote.ts";
 import { call, post } from "./support/rpc.ts";
 import { PEM, tlsFetch } from "./support/tls.ts";
 
@@ -212,6 +215,28 @@ test("findRungs names every rung that docs/library.md names", async (t) => {
   assert.match(stdout, /^holds cpu /m);
 });
 
+test("connect is a local server that is the remote one", async (t) => {
+  const remote = await startRemote(t);
+  const folder = join(ROOT, ".cache", "library", testToken());
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(folder, { recursive: true });
+  const code = examples.find(({ heading }) => heading === "connect")?.code ?? "";
+  await writeFile(join(folder, "example.mjs"), code);
+  const client = new Client({ name: "a client", version: "1" });
+  t.after(() => client.close());
+  const env = { REMOTE_URL: remote.url, REMOTE_TOKEN: "t0ken" };
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: ["example.mjs"],
+    cwd: folder,
+    env,
+  });
+  await within(client.connect(transport), WAIT_MS, "a connection");
+  const { content } = await within(client.callTool({ name: "count" }), WAIT_MS, "a result");
+  assert.deepEqual(content, [{ type: "text", text: "1" }]);
+  assert.deepEqual(remote.credentials, new Set(["authorization: Bearer t0ken"]));
+});
+
 test("every example is right for the compiler, strictly", async (t) => {
   const folder = join(ROOT, ".cache", "library", testToken());
   t.after(() => rm(folder, { recursive: true }));
@@ -240,7 +265,7 @@ const STRICT: ts.CompilerOptions = {
 test("every example is among these", () => {
   const headings = [
     ...["createHandler", "serve", "parseMcpJson", "toNodeHandler", "createLambdaHandlers"],
-    ...["authenticate", "Credentials of callers", "CORS", "TLS", "onMessage", "findRungs"],
+    ...["authenticate", "Credentials of callers", "CORS", "TLS", "onMessage", "findRungs", "connect"],
   ];
   assert.deepEqual(examples.map(({ heading }) => heading).slice(0, headings.length), headings);
 });

@@ -7,6 +7,7 @@ import { oneOf, toLogLevel, wholeNumber } from "../configuration/values.ts";
 import { secretsOf } from "../connect/header-rules.ts";
 import type { ConnectOptions } from "../connect/options.ts";
 import type { LogLevel } from "../logger.ts";
+import { MAX_TIMER_MS } from "../promises.ts";
 import type { CommandOption } from "./command-option.ts";
 import {
   apiKeyHeader,
@@ -117,7 +118,7 @@ export const CONNECT_OPTIONS: readonly ConnectOption[] = [
     flags: "--start-timeout <ms>",
     otherwise: "30000",
     meaning: "a first request waits for a server that cannot be reached",
-    read: (text, name) => ({ startTimeoutMs: wholeNumber(text, name) }),
+    read: (text, name) => ({ startTimeoutMs: wholeNumber(text, name, 0, MAX_TIMER_MS) }),
   },
   {
     flags: "--max-message <bytes>",
@@ -172,7 +173,7 @@ export function connectOptions(url: string | undefined, flags: Flags, variables:
 }
 
 function pingInterval(text: string, name: string): number {
-  const ms = wholeNumber(text, name, 0);
+  const ms = wholeNumber(text, name, 0, MAX_TIMER_MS);
   if (ms === 0 || ms >= MIN_PING_INTERVAL_MS) return ms;
   throw new ConfigurationError(
     `${name}: expected milliseconds, ${MIN_PING_INTERVAL_MS} or more, or 0 for no pings; found ${ms}`,

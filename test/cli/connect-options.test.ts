@@ -314,7 +314,7 @@ describe("a wrong value names its option", () => {
       "--ping-interval 60",
       "--ping-interval: expected milliseconds, 1000 or more, or 0 for no pings; found 60",
     ],
-    ["--start-timeout 0", '--start-timeout: expected a whole number of at least 1, found "0"'],
+    ["--start-timeout x", '--start-timeout: expected a whole number from 0 to 2147483647, found "x"'],
     ["--transport sse --transport http", "--transport is given twice, with different values"],
     ["--debug-file a --debug-file b", "--debug-file is given twice, with different values"],
     ["--ssl-ca /not/there", "--ssl-ca: /not/there cannot be read (ENOENT)"],

@@ -10,7 +10,7 @@ import type { Scope } from "./files.ts";
 import { waitUntilGone } from "./processes.ts";
 
 /** What was built: `npm run build` comes before these tests. */
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const WAIT_MS = 15_000;
 
 export interface CommandOptions {
