@@ -23,6 +23,8 @@ export interface CommandOptions {
   readonly descriptors?: number;
   /** Where it listens. @default 0, a free one */
   readonly port?: number;
+  /** Whether it gets an input, which the test writes and ends. @default none */
+  readonly input?: boolean;
 }
 
 export interface Exit {
@@ -78,20 +80,22 @@ export async function startServing(
 }
 
 /** Starts `mayfly` with these arguments; after the test it is killed, and no process with the token may be left. */
-async function startCommand(
+export async function startCommand(
   t: Scope,
   args: readonly string[],
-  { cwd, env = {}, token, descriptors }: CommandOptions = {},
+  { cwd, env = {}, token, descriptors, input = false }: CommandOptions = {},
 ): Promise<Command> {
   const folder = await temporaryFolder(t);
   const [program = "", ...words] = limited([process.execPath, MAIN, ...args], descriptors);
   const child = spawn(program, words, {
     cwd: cwd ?? folder,
     env: { PATH: process.env["PATH"], HOME: folder, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
-  const [stdout, stderr] = [gathered(child.stdout), gathered(child.stderr)];
+  const { stdout: out, stderr: err } = child;
+  if (!out || !err) throw new Error("both outputs are pipes");
+  const [stdout, stderr] = [gathered(out), gathered(err)];
   t.after(async () => {
     // Two signals end it at once, and unlike SIGKILL they let it take its servers along.
     child.kill("SIGTERM");
