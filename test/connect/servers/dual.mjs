@@ -1,0 +1,5 @@
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
+
+import { createServer } from "./_server.mjs";
+
+serveStdio(() => createServer("dual"));
