@@ -50,6 +50,8 @@ export async function openConnections({ ca, variables }: ConnectionsOptions): Pr
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
       autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: keys go to whoever answers.
+      rejectUnauthorized: true,
       ...(secureContext && { secureContext }),
     }),
     connecting,

@@ -53,10 +53,15 @@ function flawOf(name: string, value: string): string | undefined {
 /** Headers that tell a server nothing that must not be seen. */
 const OPEN = new Set(["host", "origin", "referer", "user-agent"]);
 
+/** Words that stand before a secret, and in every second message about one. */
+const SCHEMES = new Set(["apikey", "basic", "bearer", "digest", "token"]);
+
 /** What must not be seen in a log or an error: the values of headers, and what a URL says beside its path. */
 export function secretsOf(headers: Readonly<Record<string, string>>, url?: URL): string[] {
   const values = Object.entries(headers).flatMap(([name, value]) => (OPEN.has(name) ? [] : [value]));
-  const words = values.flatMap((value) => value.split(/[ ,;=]+/));
+  const words = values
+    .flatMap((value) => value.split(/[ ,;=]+/))
+    .filter((word) => !SCHEMES.has(word.toLowerCase()));
   return [...values, ...words, ...(url ? partsOf(url) : [])].filter((value) => value.length > 0);
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 
 import { MayflyError } from "../errors.ts";
 import { mask } from "../secrets.ts";
-import { silentLogger } from "../logger.ts";
+import { printable, silentLogger } from "../logger.ts";
 import type { Logger } from "../logger.ts";
 import { MAYFLY } from "../version.ts";
 import { openConnections } from "./connections.ts";
@@ -130,7 +130,7 @@ function refused({ status, what }: HttpAnswer, detail: string): MayflyError {
 
 async function answered(connections: Connections, sending: Sending): Promise<HttpAnswer> {
   const { method, url, headers, sent } = sending;
-  const what = sent.what ?? method;
+  const what = printable(sent.what ?? method);
   try {
     sent.signal.throwIfAborted();
     const { body: text, signal, written } = sent;

@@ -17,6 +17,8 @@ export function redirectOf(
   if (location === undefined) return undefined;
   if (!URL.canParse(location, url.href)) return "it redirects to what is no URL";
   const next = new URL(location, url.href);
+  if (next.protocol !== "https:" && next.protocol !== "http:")
+    return "it redirects to what is not on the web";
   if (LOOSE.has(status) && method !== "GET") return `it redirects to ${next.origin}, but not as it was sent`;
   if (isSamePlace(url, next)) return next;
   return `it redirects to ${next.origin}: if that is meant, give that URL`;

@@ -173,6 +173,15 @@ test("a POST is not turned into a GET by a redirect, and a GET is redirected by 
   equal(await textOf(await http.request("GET", url, { headers: {}, signal: NEVER })), "page");
 });
 
+test("a redirect to what is not on the web is refused", async (t) => {
+  const { url } = await serveWire(t, (request, response) => {
+    response.writeHead(307, { Location: request.url === "/mcp" ? "file:///etc/passwd" : "http://[" }).end();
+  });
+  const { http } = await wireTarget(t, url);
+  await rejects(post(http, url), { code: "REMOTE_REFUSED", message: /to what is not on the web$/ });
+  await rejects(post(http, new URL("/else", url)), { code: "REMOTE_REFUSED", message: /to what is no URL$/ });
+});
+
 test("redirects that lead in a circle end", async (t) => {
   const { url, asked } = await serveWire(t, (_request, response) =>
     response.writeHead(307, { Location: "/mcp" }).end(),
@@ -196,6 +205,20 @@ test("an authority of one's own is trusted, and what it has not signed is not", 
     key: PEM.otherKey,
   });
   await rejects(post(http, other.url), { code: "REMOTE_UNREACHABLE", message: /it has signed itself/ });
+});
+
+test("no variable turns the checking of certificates off", async (t) => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED";
+  const { [name]: before } = process.env;
+  process.env[name] = "0";
+  t.after(() => {
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  });
+  const { url, asked } = await serveWire(t, (_request, response) => response.end(), TLS);
+  const { http } = await wireTarget(t, url);
+  await rejects(post(http, url), { code: "REMOTE_UNREACHABLE", message: /not trusted/ });
+  equal(asked.length, 0);
 });
 
 test("authorities that are no certificates are refused at the start", async () => {
@@ -424,6 +447,7 @@ test("values of headers and URLs are masked in what others say", async (t) => {
   const named = new URL("?token=query%20secret&level=info", url);
   named.password = "pass%2Fword";
   await textOf(await post(http, named));
-  const said = "abcdefgh, 12345678, query secret, query%20secret, pass/word, pass%2Fword, info";
+  const said = "Bearer abcdefgh, 12345678, query secret, query%20secret, pass/word, pass%2Fword, info";
   equal(http.mask(said), "***, ***, ***, ***, ***, ***, info");
+  equal(http.mask("the Bearer token abcdefgh"), "the Bearer token ***");
 });
