@@ -1,7 +1,8 @@
 import { MayflyError, toMayflyError } from "../errors.ts";
-import { isResponse, messagesOf, onOneLine } from "../jsonrpc.ts";
+import { MAX_NESTED, TooManyValues, isResponse, messagesOf, onOneLine } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
+import { LineTooLong } from "../lines.ts";
 import { deferred, once } from "../promises.ts";
 import { lost, readRefusal } from "./answers.ts";
 import { endpointFrom, notMcp } from "./endpoint.ts";
@@ -88,7 +89,7 @@ async function follow(stream: HttpAnswer, all: HttpSse): Promise<void> {
   const { signal } = all.stream;
   const error = await readAll(stream, all).then(
     () => (stream.body.errored ? lost(stream.body, "what was in flight") : streamEnded()),
-    toMayflyError,
+    toFailure,
   );
   all.endpoint.resolve(error);
   all.answer.resolve(error);
@@ -96,6 +97,13 @@ async function follow(stream: HttpAnswer, all: HttpSse): Promise<void> {
   if (signal.aborted || all.isOver) return;
   end(all);
   if (all.isOpen) all.events.lost(error);
+}
+
+function toFailure(error: unknown): MayflyError {
+  if (error instanceof TooManyValues)
+    return notMcp(`a message of more than ${MAX_NESTED} objects and arrays`);
+  if (!(error instanceof LineTooLong)) return toMayflyError(error);
+  return new MayflyError("REMOTE_MESSAGE_TOO_LARGE", { values: { limit: error.limitBytes }, cause: error });
 }
 
 function streamEnded(): MayflyError {

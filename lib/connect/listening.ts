@@ -20,8 +20,15 @@ export async function listen(all: Streamable): Promise<void> {
   for (let wasOpen = false; isGoing();) {
     const isOpened = await during(all.running, ({ signal }) => listenOnce(place, wasOpen, signal, all));
     wasOpen ||= isOpened;
-    if (isGoing()) await during(all.running, ({ signal }) => waitFor(place, signal));
+    if (isGoing()) await during(all.running, (controller) => nap(place, controller, all));
   }
+}
+
+/** A remote that takes requests is there again, and so may the stream be. What the server has asked for, it gets. */
+async function nap(place: Place, controller: AbortController, all: Streamable): Promise<void> {
+  if (place.failures > 1) all.hurry = () => controller.abort();
+  await waitFor(place, controller.signal);
+  all.hurry = () => undefined;
 }
 
 /** @returns whether there was a stream */

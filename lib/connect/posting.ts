@@ -101,7 +101,10 @@ async function send(
   const headers = { ...POST_HEADERS, ...headersOf(all) };
   const sent = { headers, body: message.text, signal, what: method, written };
   const answer = await target.http.request("POST", target.url, sent);
-  if (answer.status >= 200 && answer.status < 300) return answer;
+  if (answer.status >= 200 && answer.status < 300) {
+    all.hurry();
+    return answer;
+  }
   const asked = isRequest(message) ? { method, id: idOf(message) } : { method };
   throw new HttpRefused(answer.status, await readRefusal(answer, asked, target, signal));
 }

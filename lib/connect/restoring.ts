@@ -8,7 +8,16 @@ import { pause, pauseAfter } from "./backoff.ts";
 import { keyOf, messageOf } from "./ids.ts";
 import { InitializeRefused } from "./remote.ts";
 import type { RemoteSession, SessionEvents } from "./remote.ts";
-import { answer, eventsOf, forget, newVisit, tellDown, tellUp, withdrawQuestions } from "./visits.ts";
+import {
+  answer,
+  eventsOf,
+  forget,
+  newVisit,
+  reasonOf,
+  tellDown,
+  tellUp,
+  withdrawQuestions,
+} from "./visits.ts";
 import type { Stay, Visit } from "./visits.ts";
 
 /** Opens a session. @throws InitializeRefused, MayflyError, the reason of the signal */
@@ -82,14 +91,31 @@ async function reopen(loop: Loop): Promise<void> {
     await nap(loop);
     if (signal.aborted) return;
     try {
-      const session = await enterAgain(loop);
-      return await restore(session, all.visit, all);
+      return await reopenOnce(loop);
     } catch (error) {
       if (signal.aborted) return;
       all.failures += 1;
       withdrawQuestions(all);
       noteTrouble(error, loop);
     }
+  }
+}
+
+/** @throws what opening it throws, and what keeps it from being told anything */
+async function reopenOnce(loop: Loop): Promise<void> {
+  const { all } = loop;
+  const session = await enterAgain(loop);
+  const { visit } = all;
+  try {
+    await restore(session, visit, all);
+  } catch (error) {
+    // Then another one is being opened already.
+    if (visit.lost) return;
+    visit.lost = toMayflyError(error);
+    forget(visit, all);
+    // Never rejects, and is bounded.
+    void session.close();
+    throw error;
   }
 }
 
@@ -145,9 +171,9 @@ function noteTrouble(error: unknown, loop: Loop): void {
   const failure = error instanceof InitializeRefused ? error.failure : toMayflyError(error);
   const isFinal = failure.code === "REMOTE_UNAUTHORIZED" || failure.code === "REMOTE_WANTS_OAUTH";
   const isSaid = isFinal || failure.code === "REMOTE_UNREACHABLE";
-  loop.trouble = isSaid ? failure : unreachable(`its session cannot be opened again: ${failure.message}`);
+  loop.trouble = isSaid ? failure : unreachable(`its session cannot be opened again: ${reasonOf(failure)}`);
   all.logger.debug({ error: failure.message }, "The remote server could not be reached");
-  tellDown(failure.message, all);
+  tellDown(reasonOf(failure), all);
   if (!isFinal) return;
   for (const message of all.waiting.takeAll()) if (isRequest(message)) answer(message, failure, all);
 }
@@ -162,8 +188,7 @@ function unreachable(detail: string): MayflyError {
  */
 async function restore(session: RemoteSession, visit: Visit, all: Stay): Promise<void> {
   warnOfOtherRevision(session, all);
-  // Before the client has said so, it says it itself.
-  if (all.initialized) await deliver(all.initialized, session, all);
+  await beginAgain(session, all);
   for (const text of all.wishes.requests()) {
     if (visit.isForgotten) return;
     await askOwn(text, session, all);
@@ -179,6 +204,19 @@ async function restore(session: RemoteSession, visit: Visit, all: Stay): Promise
   all.session = session;
 }
 
+/** Before the client has said so itself, nobody does. @throws REMOTE_UNREACHABLE, REMOTE_LOST */
+async function beginAgain(session: RemoteSession, { initialized, visit, logger }: Stay): Promise<void> {
+  try {
+    if (initialized) await session.send(initialized);
+  } catch (error) {
+    const { code, message } = toMayflyError(error);
+    // That it is lost, it tells itself.
+    if (visit.isForgotten || code === "REMOTE_SESSION_LOST") return;
+    if (code === "REMOTE_UNREACHABLE" || code === "REMOTE_LOST") throw error;
+    logger.debug({ error: message }, "The remote server did not take a message");
+  }
+}
+
 /** Sends a request of our own, whose answer is for nobody. */
 export async function askOwn(text: string, session: RemoteSession, all: Stay): Promise<void> {
   const request = messageOf<RequestValue>(text);
@@ -192,10 +230,11 @@ export async function deliver(message: Message, session: RemoteSession, all: Sta
     await session.send(message);
   } catch (error) {
     if (all.life.signal.aborted) return;
-    const { code, message: text } = toMayflyError(error);
+    const failure = toMayflyError(error);
+    const { code, message: text } = failure;
     const method = "method" in message.value ? message.value.method : "a response";
     all.logger.debug({ method, error: text }, "The remote server did not take a message");
-    if (code === "REMOTE_UNREACHABLE") tellDown(text, all);
+    if (code === "REMOTE_UNREACHABLE") tellDown(reasonOf(failure), all);
     if (code !== "REMOTE_SESSION_LOST") return;
     if (session === all.visit.session) forget(all.visit, all);
     // The next session is told by itself what has begun; a response is for this one only.

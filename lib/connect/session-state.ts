@@ -29,13 +29,15 @@ export interface Streamable extends Session {
   version: string | undefined;
   /** Whether the remote has a stream of its own for us, or may have one. */
   hasStream: boolean;
+  /** Ends the pause before the next attempt to get that stream. */
+  hurry: () => void;
 }
 
 export function newStreamable(target: RemoteTarget, events: SessionEvents): Streamable {
   return {
     ...{ target, events, posts: new Map(), running: new Set() },
     ...{ sessionId: undefined, version: undefined },
-    ...{ hasStream: false, isForgotten: false, isOver: false },
+    ...{ hasStream: false, hurry: () => undefined, isForgotten: false, isOver: false },
   };
 }
 
@@ -79,7 +81,14 @@ export function saysForgotten({ status, refusal }: HttpRefused, { sessionId }: S
   if (sessionId === undefined) return false;
   const { code, text } = saidIn(refusal);
   if (code === METHOD_NOT_FOUND || code === INVALID_PARAMS) return false;
-  return status === 404 || (status === 400 && /session|not initialized/i.test(text));
+  return status === 404 || (status === 400 && isAboutSession(text));
+}
+
+/** A tool may have sessions of its own. */
+function isAboutSession(text: string): boolean {
+  const isMissing =
+    /not found|no valid|no active|invalid|unknown|expired|missing|required|terminated|closed|exist/i;
+  return /not initialized/i.test(text) || (/session/i.test(text) && isMissing.test(text));
 }
 
 function saidIn({ message, failure }: HttpRefused["refusal"]): { code: unknown; text: string } {

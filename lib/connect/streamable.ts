@@ -106,10 +106,22 @@ function sessionOf(answer: Message<ResponseValue>, all: Streamable): RemoteSessi
 }
 
 async function sendOther(message: Message, all: Streamable): Promise<void> {
-  await told(postOther(message, all), message, all);
-  const isReady = nameOf(message) === "notifications/initialized";
+  try {
+    await told(postOther(message, all), message, all);
+    if (nameOf(message) === INITIALIZED) startListening(all);
+  } catch (error) {
+    // Some servers take no notifications, and have a stream all the same.
+    const isRefused = error instanceof MayflyError && error.code === "REMOTE_REFUSED";
+    if (isRefused && nameOf(message) === INITIALIZED) startListening(all);
+    throw error;
+  }
+}
+
+const INITIALIZED = "notifications/initialized";
+
+function startListening(all: Streamable): void {
   // Never rejects.
-  if (isReady && !all.hasStream && !all.isOver) void listen(all);
+  if (!all.hasStream && !all.isOver) void listen(all);
 }
 
 /** Milliseconds that a session has to be given back. */

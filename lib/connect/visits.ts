@@ -109,7 +109,7 @@ function receiveAnswer(
 function fail(request: Message<RequestValue>, error: MayflyError, visit: Visit, all: Stay): void {
   if (error.code === "REMOTE_SESSION_LOST") forget(visit, all);
   if (failOwn(request, error, all) || all.pending.get(keyOf(request)) !== request) return;
-  if (error.code === "REMOTE_UNREACHABLE") tellDown(error.message, all);
+  if (error.code === "REMOTE_UNREACHABLE") tellDown(reasonOf(error), all);
   // It was not carried out, so it may be sent once more: to the session that comes after this one.
   const isForNext = error.code === "REMOTE_SESSION_LOST" && !all.repeated.has(request);
   if (isForNext && all.waiting.add(request)) all.repeated.add(request);
@@ -172,13 +172,11 @@ function lostWith(error: MayflyError, { value }: Message<RequestValue>): MayflyE
   return new MayflyError("REMOTE_LOST", { values, cause: error });
 }
 
-function reasonOf(error: MayflyError): string {
-  return error.code === "REMOTE_SESSION_LOST" ? "it has forgotten the session" : detailOf(error);
-}
-
-/** What a session says of its end is a whole sentence, and the reason stands in it in parentheses. */
-function detailOf({ message }: MayflyError): string {
-  return /\((.*)\)/.exec(message)?.[1] ?? message;
+/** Why a remote is away, in a few words: an error is a whole sentence, and has the reason in it in parentheses. */
+export function reasonOf({ code, message }: MayflyError): string {
+  if (code === "REMOTE_SESSION_LOST") return "it has forgotten the session";
+  const isAbout = code === "REMOTE_LOST" || code === "REMOTE_UNREACHABLE";
+  return (isAbout && /\((.*)\)/.exec(message)?.[1]) || message;
 }
 
 /** One line when it goes, and one when it is back, however many attempts lie between. */

@@ -2,6 +2,7 @@ import { requestText } from "../eras/request-down.ts";
 import { ownId } from "../exchange/conversation.ts";
 import { isObject, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
+import { deleteMember } from "../rawjson.ts";
 import { SUBSCRIPTION_LIMITS } from "../sessions/subscriptions.ts";
 
 /** What a client has asked of a session for all its time, and a new one must be told again. */
@@ -24,11 +25,11 @@ export function createWishes(): Wishes {
     note({ text, value: { method, params } }, answer) {
       const uri = params?.["uri"];
       if ("error" in answer.value && answer.value.error !== undefined) return;
-      if (method === "logging/setLevel") level = paramsText(text);
+      if (method === "logging/setLevel") level = ownParams(text);
       if (typeof uri !== "string") return;
       if (method === "resources/unsubscribe") subscriptions.delete(uri);
       if (method === "resources/subscribe" && hasRoom(uri, subscriptions)) {
-        subscriptions.set(uri, paramsText(text));
+        subscriptions.set(uri, ownParams(text));
       }
     },
     requests: () => [
@@ -40,6 +41,11 @@ export function createWishes(): Wishes {
       ...[...subscriptions.keys()].map((uri) => notification("notifications/resources/updated", { uri })),
     ],
   };
+}
+
+/** Without what belongs to the client's own request, such as its progress token. */
+function ownParams(text: string): string {
+  return deleteMember(paramsText(text), "_meta");
 }
 
 /** As many as Mayfly takes from a client of its own: each is kept as long as the session. */
