@@ -88,7 +88,7 @@ function begin(options: StayOptions): { readonly all: Stay; readonly reopening: 
     }),
     reopen: () => reopening.start(),
     visit: newVisit(),
-    ...{ session: undefined, initialized: undefined, revision: undefined, failures: 0, isDown: false },
+    ...{ session: undefined, initialized: undefined, revision: undefined, failures: 0, downSince: undefined },
   };
   const reopening = createReopening(all, open, initialize);
   return { all, reopening };

@@ -51,8 +51,8 @@ export interface Stay {
   initialized: Message | undefined;
   /** Sessions, or attempts to open one, that were of no use, in a row. */
   failures: number;
-  /** Whether the log says that the remote is gone. */
-  isDown: boolean;
+  /** When the log said that the remote is gone, on the clock of `performance.now()`; undefined while it is there. */
+  downSince: number | undefined;
 }
 
 export function newVisit(): Visit {
@@ -80,7 +80,7 @@ function receive(
 ): Promise<void> | void {
   all.pings.heard();
   // An open session that says anything is there again; one that is being opened is told of when it is open.
-  if (all.session) tellUp(all);
+  if (all.session) tellBack(all);
   if (isRequest(message)) return all.hear(all.questions.ask(message), about);
   if (isResponse(message)) return receiveAnswer(message, about, all);
   return all.hear(isCancelling(message) ? all.questions.cancel(message) : message, about);
@@ -181,13 +181,20 @@ export function reasonOf({ code, message }: MayflyError): string {
 
 /** One line when it goes, and one when it is back, however many attempts lie between. */
 export function tellDown(reason: string, all: Stay): void {
-  if (all.isDown) return;
-  all.isDown = true;
+  if (all.downSince !== undefined) return;
+  all.downSince = performance.now();
   all.logger.warn({}, `The remote server ${all.name} is lost (${reason}): Mayfly keeps trying`);
 }
 
+/** Milliseconds in which a server that is being stopped may still answer on connections that it has. */
+const STOPPING_MS = 1000;
+
+function tellBack(all: Stay): void {
+  if (performance.now() - (all.downSince ?? 0) >= STOPPING_MS) tellUp(all);
+}
+
 export function tellUp(all: Stay): void {
-  if (!all.isDown) return;
-  all.isDown = false;
+  if (all.downSince === undefined) return;
+  all.downSince = undefined;
   all.logger.info({}, `The remote server ${all.name} is back`);
 }

@@ -168,3 +168,42 @@ test("whoever opens it can end that, where nothing answers", async (t) => {
   await rejects(within(opening, 1000, "the end of the opening"), /enough/);
   await until(() => server.open() === 0, { withinMs: 5000, label: "the end of the stream" });
 });
+
+test("a message over the limit is the end of the session, and says so", async (t) => {
+  const server = await remoteServer(t, (seen, server) => {
+    if (greets(seen, server)) return;
+    accept(seen);
+    const [opened] = server.of("GET");
+    if (opened) event(opened, result(seen.body.id, { big: "x".repeat(1024 * 1024) }));
+  });
+  const { session, lost } = await open(t, server);
+  await session.send(ask(1));
+  await until(() => lost.length > 0, { withinMs: 5000, label: "the loss" });
+  equal(lost[0]?.code, "REMOTE_MESSAGE_TOO_LARGE");
+});
+
+test("what comes before the answer to initialize is heard, and waits for nobody", async (t) => {
+  const server = await remoteServer(t, (seen, server) => {
+    const [opened] = server.of("GET");
+    if (opened && seen.body.method === "initialize") {
+      event(opened, notification("notifications/message", { data: "hello" }));
+    }
+    greets(seen, server);
+  });
+  const target = await targetOf(t, server.url);
+  const heard: Message[] = [];
+  const opening = openHttpSse(
+    target,
+    message(initialize()),
+    {
+      // As whoever waits for the session to be open.
+      message: (message) => new Promise(() => heard.push(message)),
+      failed: () => undefined,
+      lost: () => undefined,
+    },
+    NEVER,
+  );
+  const session = await within(opening, 5000, "the session");
+  t.after(() => session.close());
+  equal(heard.length, 1);
+});
