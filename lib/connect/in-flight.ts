@@ -1,5 +1,6 @@
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
+import { LISTEN } from "../eras/names.ts";
 import { MayflyError, errorText, toMayflyError } from "../errors.ts";
 import { namesOf } from "../exchange/names.ts";
 import type { Replies } from "../exchange/order.ts";
@@ -20,7 +21,9 @@ export interface InFlight {
   begin(request: Message<RequestValue>, run: (lifetime: Lifetime) => Replies): Promise<void>;
   /** The client does not want an answer any more, and gets none. */
   cancel(id: unknown): void;
-  /** Ends all of them without an answer. Resolves when nothing is left of them. */
+  /**
+   * Ends all of them: subscriptions gracefully, and others without an answer. Resolves when nothing is left of them.
+   */
   close(): Promise<void>;
 }
 
@@ -61,7 +64,10 @@ export function createInFlight(client: StdioClient, logger: Logger): InFlight {
     },
     cancel: (id) => cancel(id as RequestId),
     async close() {
-      for (const id of [...running.keys()]) cancel(id);
+      for (const [id, { request, lifetime }] of [...running]) {
+        if (request.value.method === LISTEN) lifetime.end(new MayflyError("SHUTTING_DOWN"));
+        else cancel(id);
+      }
       await Promise.all(ends);
     },
   };
@@ -99,13 +105,13 @@ async function relay(
   const { signal } = lifetime;
   try {
     for await (const reply of run(lifetime)) {
-      if (signal.aborted) return;
+      if (isGone(signal)) return;
       // The client may use the id again as soon as it has the answer.
       if (reply.kind === "response") forget(one, reply.outcome);
       await client.write(reply.text);
     }
   } catch (error) {
-    if (signal.aborted) return;
+    if (isGone(signal)) return;
     const failure = toMayflyError(error);
     if (failure.code === "INTERNAL") logger.error({ err: error }, "A request could not be handed on");
     forget(one, "error");
@@ -113,4 +119,8 @@ async function relay(
   } finally {
     forget(one, "cancelled");
   }
+}
+
+function isGone({ reason }: AbortSignal): boolean {
+  return reason instanceof ClientGone;
 }
