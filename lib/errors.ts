@@ -572,6 +572,12 @@ export const ERRORS = {
     message: "The remote server answered {method} with {detail}, which is not MCP",
     reason: "protocol",
   },
+  REMOTE_NEITHER: {
+    status: 200,
+    rpc: INTERNAL_ERROR,
+    message: "There is no MCP server at this URL. By streamable HTTP: {http}. By HTTP+SSE: {sse}",
+    reason: "protocol",
+  },
   REMOTE_MESSAGE_TOO_LARGE: {
     status: 200,
     rpc: INTERNAL_ERROR,

@@ -3,10 +3,11 @@ import type { Message, MessageValue } from "../../lib/jsonrpc.ts";
 import { until } from "./deadline.ts";
 
 /** A client at the end of stdio, and what it was told. */
-export interface HeardClient extends StdioClient {
+export interface HeardClient {
+  readonly write: StdioClient["write"];
   readonly texts: readonly string[];
   /** The message with this id, once it is there. */
-  answer(id: string | number): Promise<Answer>;
+  readonly answer: (id: string | number) => Promise<Answer>;
 }
 
 export interface Answer {
