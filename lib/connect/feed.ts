@@ -42,6 +42,8 @@ export interface Feed extends FeedOptions {
   settled: number;
   /** In a row. */
   failures: number;
+  /** Milliseconds before the next attempt. */
+  pauseMs: number;
   /** Whether there was a time in which nobody would have told of a change. */
   hasMissed: boolean;
   /** Ends the wait for something to do. */
@@ -78,12 +80,16 @@ export function createFeed(options: FeedOptions): Feed {
     version: 0,
     settled: 0,
     failures: 0,
+    pauseMs: 0,
     hasMissed: false,
     wake: nothing,
   };
 }
 
 function nothing(): void {}
+
+/** The version that is dealt with when none is. */
+const NOTHING = -1;
 
 function declaredLists({ discovered }: ModernRemote): List[] {
   const { capabilities } = Object(JSON.parse(discovered)) as { readonly capabilities?: unknown };
@@ -101,10 +107,17 @@ export function endFeed(feed: Feed): void {
 export async function keepUp(feed: Feed): Promise<void> {
   while (!feed.closed.signal.aborted) {
     if (feed.version === feed.settled) await sleep(undefined, feed);
-    else if (feed.failures > 0 && !feed.live) await sleep(pauseAfter(feed.failures), feed);
-    if (feed.version !== feed.settled && !feed.closed.signal.aborted) await renew(feed);
+    else if (feed.pauseMs > 0) await sleepOff(feed);
+    else await renew(feed);
   }
   await Promise.all([...feed.open].map(({ stream }) => stream.ended));
+}
+
+/** A client that wants something else does not wait for it. */
+async function sleepOff(feed: Feed): Promise<void> {
+  const { pauseMs } = feed;
+  feed.pauseMs = 0;
+  await sleep(pauseMs, feed);
 }
 
 /** Until that many milliseconds are over, or there is something to do. */
@@ -193,13 +206,14 @@ function noteLoss({ openedAt }: Subscription, feed: Feed): void {
   feed.live = undefined;
   feed.failures = hasLasted ? 0 : feed.failures;
   noteFailure(feed);
-  feed.version += 1;
+  feed.settled = NOTHING;
   feed.wake();
 }
 
 function noteFailure(feed: Feed): void {
   feed.hasMissed = true;
   feed.failures += 1;
+  feed.pauseMs = pauseAfter(feed.failures);
   if (feed.failures === 1) feed.logger.info({}, "The remote tells of no changes at the moment: trying again");
 }
 
@@ -214,7 +228,7 @@ async function take(subscription: Subscription, agreed: Filter, version: number,
   }
   retire(before, feed);
   const { hasMissed } = feed;
-  feed.hasMissed = false;
+  Object.assign(feed, { hasMissed: false, pauseMs: 0 });
   // A server that promises nothing, as functions do, need not be asked again and again.
   if (Object.keys(agreed).length === 0) endLive(feed);
   else if (!feed.open.has(subscription)) noteLoss(subscription, feed);
