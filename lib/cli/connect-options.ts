@@ -19,9 +19,9 @@ import {
 } from "./connect-headers.ts";
 import type { GivenHeader } from "./connect-headers.ts";
 import { readUrl } from "./connect-url.ts";
+import { given, over } from "./given.ts";
+import type { Flags } from "./given.ts";
 import { readFileFor } from "./option-file.ts";
-import { given, over } from "./settings.ts";
-import type { Flags } from "./settings.ts";
 
 /** What `connect` is started with, and how it reports. */
 export interface ConnectAsked {

@@ -8,7 +8,7 @@ import { createWatch } from "../watching.ts";
 import { commanderOption } from "./command-option.ts";
 import { CONNECT_OPTIONS, connectOptions } from "./connect-options.ts";
 import type { ConnectAsked } from "./connect-options.ts";
-import type { Flags } from "./settings.ts";
+import type { Flags } from "./given.ts";
 import { stopOnSignals } from "./signals.ts";
 
 export function connectCommand(): Command {

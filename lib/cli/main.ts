@@ -4,4 +4,6 @@
 // with them --auth-key and -e NAME=VALUE. Node has copied them already.
 process.title = "mayfly";
 
-await import("./program.ts");
+// The client of `connect` waits for it: what the other commands load takes longer than all that it needs.
+if (process.argv[2] === "connect") await import("./connect-program.ts");
+else await import("./program.ts");

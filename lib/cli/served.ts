@@ -4,7 +4,7 @@ import type { ServerConfig } from "../configuration/options.ts";
 import type { ConfigFile, FoundConfig } from "../configuration/find.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { asWritten, withWritten } from "../configuration/written.ts";
-import { over } from "./settings.ts";
+import { over } from "./given.ts";
 import type { Asked } from "./settings.ts";
 
 /** What is served: the servers, and the file that they stand in, if there is one. */

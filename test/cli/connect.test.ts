@@ -91,6 +91,10 @@ const repeat: RequestListener = (request, response) => {
   });
 };
 
+function headersOf(result: Answer["result"]): IncomingHttpHeaders {
+  return (result?.["headers"] ?? {}) as IncomingHttpHeaders;
+}
+
 const INITIALIZED = {
   protocolVersion: "2025-06-18",
   capabilities: { tools: {} },
@@ -103,7 +107,7 @@ test("a URL alone is a stdio server, which writes messages to stdout and nothing
   assert.deepEqual((await connecting.open()).result, INITIALIZED);
   const { result } = await connecting.ask("tools/call", { name: "a" });
   assert.deepEqual(result?.["params"], { name: "a" });
-  assert.equal((result?.["headers"] as IncomingHttpHeaders)["x-team"], "blue");
+  assert.equal(headersOf(result)["x-team"], "blue");
   connecting.process.stdin?.end();
   const { code, stdout, stderr } = await connecting.exit();
   assert.equal(code, 0);
@@ -237,7 +241,7 @@ describe("secrets", () => {
     const connecting = await startConnecting(t, args, { env });
     await connecting.open();
     const { result } = await connecting.ask("tools/call", { quoted: `${TOKEN} "${KEY}"`, shown: "shown" });
-    const sent = result?.["headers"] as IncomingHttpHeaders;
+    const sent = headersOf(result);
     assert.deepEqual(
       [sent.authorization, sent["x-api-key"], sent["x-team"]],
       [`Bearer ${TOKEN}`, KEY, "t3am-of-the-file"],

@@ -3,9 +3,10 @@ import { connectCommand } from "../../lib/cli/connect.ts";
 import { connectOptions } from "../../lib/cli/connect-options.ts";
 import type { ConnectAsked } from "../../lib/cli/connect-options.ts";
 import { inConnectWords } from "../../lib/cli/connect-words.ts";
+import type { Flags } from "../../lib/cli/given.ts";
 import { serveCommand } from "../../lib/cli/serve.ts";
 import { readSettings } from "../../lib/cli/settings.ts";
-import type { Asked, Flags } from "../../lib/cli/settings.ts";
+import type { Asked } from "../../lib/cli/settings.ts";
 
 export interface ReadLine extends Asked {
   /** The server's own command. */
