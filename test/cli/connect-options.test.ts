@@ -302,6 +302,7 @@ test("what no log may show are values of headers, and what a URL has beyond its 
   for (const secret of ["one-s3cret", "two-s3cret", "three s3cret", "three%20s3cret"]) {
     assert.ok(secrets.includes(secret), secret);
   }
+  assert.ok(!secrets.includes("Bearer"));
   const { secrets: ofUser } = readConnectLine(["https://ann:four-s3cret@example.com/mcp"]);
   assert.ok(ofUser.includes("four-s3cret"));
   assert.ok(ofUser.includes(Buffer.from("ann:four-s3cret").toString("base64")));
