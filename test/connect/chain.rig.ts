@@ -35,7 +35,6 @@ test("server-everything", async () => {
       ),
       call("no-such-tool", {}, { id: 14 }),
       request("logging/setLevel", { level: "warning" }, 15),
-      request("ping", undefined, 16),
     ],
   });
 });

@@ -83,7 +83,8 @@ async function connectFirst(way: Way): Promise<Connected> {
   client.setRequestHandler(ElicitRequestSchema, () => FORM);
   client.setRequestHandler(CreateMessageRequestSchema, () => SAMPLE);
   client.setRequestHandler(ListRootsRequestSchema, () => ROOTS);
-  await client.connect(firstTransport(way));
+  const transport = firstTransport(way);
+  await opened(transport, client.connect(transport));
   return {
     isModern: false,
     capabilities: client.getServerCapabilities() ?? {},
@@ -95,6 +96,16 @@ async function connectFirst(way: Way): Promise<Connected> {
     watch: async (uri) => void (await client.subscribeResource({ uri })),
     close: () => client.close(),
   };
+}
+
+/** A client that is refused may leave its stream or its program open. */
+async function opened(transport: { close(): Promise<void> }, connecting: Promise<void>): Promise<void> {
+  try {
+    await connecting;
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
 }
 
 function firstTransport(way: Way) {
@@ -109,7 +120,8 @@ async function connectSecond(way: Way, versionNegotiation: VersionNegotiationOpt
   client.setRequestHandler("elicitation/create", () => FORM);
   client.setRequestHandler("sampling/createMessage", () => SAMPLE);
   client.setRequestHandler("roots/list", () => ROOTS);
-  await client.connect(secondTransport(way));
+  const transport = secondTransport(way);
+  await opened(transport, client.connect(transport));
   const isModern = client.getNegotiatedProtocolVersion() === "2026-07-28";
   return {
     isModern,

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
@@ -61,6 +62,9 @@ export function startStdio(
     child.kill("SIGKILL");
     await within(exited, waitMs, "the stdio server ends");
   });
+  const exit = exited.then(([code]) => assert.fail(`it has exited with ${code}`));
+  // It is expected in the end.
+  exit.catch(() => undefined);
   // Whoever writes to one that has ended sees that by its exit.
   child.stdin.on("error", () => undefined);
   const [lines, taken, stderr]: [Line[], Set<Line>, Buffer[]] = [[], new Set(), []];
@@ -84,7 +88,7 @@ export function startStdio(
       const answer = new Promise<Line>((resolve) => waiting.set(request.id, resolve));
       client.send(request);
       const label = `the answer to ${JSON.stringify(request).slice(0, 200)}`;
-      return within(answer, waitMs, label).catch((error: Error) => {
+      return within(Promise.race([answer, exit]), waitMs, label).catch((error: Error) => {
         throw new Error(`${error.message}; stderr ends with: ${client.stderr().slice(-500)}`);
       });
     },

@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { McpServer, inputRequired, inputResponse } from "@modelcontextprotocol/server";
 import * as z from "zod";
@@ -45,6 +46,8 @@ function addTools(server) {
       for (let progress = 1; progress <= steps; progress++) {
         const params = { progressToken, progress, total: steps };
         await mcpReq.notify({ method: "notifications/progress", params });
+        // The clients forget the token with the result, and handle what comes together with it later.
+        await delay(20);
       }
       return text(`${steps} steps`);
     },

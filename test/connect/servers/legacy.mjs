@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { accept, notify, send, serve, text } from "../../fixtures/servers/_stdio.mjs";
 
@@ -13,6 +14,7 @@ const CAPABILITIES = {
 const NOTE = { uri: "note://one", name: "one", mimeType: "text/plain" };
 /** Changes by itself, for whom every request has another process. */
 const TICKING = "note://ticking";
+const STEP_MS = 20;
 const TICK_MS = 100;
 const FORM = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
 const MESSAGES = [{ role: "user", content: { type: "text", text: "How many legs?" } }];
@@ -28,6 +30,8 @@ serve({
       const progressToken = params._meta?.progressToken;
       for (let progress = 1; progress <= steps; progress++) {
         await notify("notifications/progress", { progressToken, progress, total: steps });
+        // The clients forget the token with the result, and handle what comes together with it later.
+        await delay(STEP_MS);
       }
       return text(`${steps} steps`);
     },
