@@ -69,23 +69,45 @@ export interface RemoteHttpOptions {
 export async function createRemoteHttp(options: RemoteHttpOptions): Promise<RemoteHttp> {
   const own = checkHeaders(options.headers);
   const connections = await openConnections(options);
-  const secrets = new Set(secretsOf(own));
+  const secrets = createSecrets(own);
   const warn = warnOnce(options.logger ?? silentLogger, own);
   return {
     async request(method, url, sent) {
-      for (const secret of secretsOf({}, url)) secrets.add(secret);
+      secrets.note(url);
       warn(url);
       const headers = { ...DEFAULTS, ...basicOf(url), ...lowered(sent.headers), ...own };
-      const answer = await followed(connections, { method, url, headers, sent });
-      return answer;
+      return followed(connections, { method, url, headers, sent });
     },
-    mask: (text) => mask(text, [...secrets]),
+    mask: (text) => mask(text, secrets.all()),
     close: () => connections.close(),
   };
 }
 
 /** What comes compressed waits in the compressor of the server, and must be unpacked here. */
 const DEFAULTS = { "user-agent": `${MAYFLY.name}/${MAYFLY.version}`, "accept-encoding": "identity" };
+
+/** What is not to be seen, of the headers and of the URLs that are in use. */
+interface Secrets {
+  note(url: URL): void;
+  all(): readonly string[];
+}
+
+/** Of URLs: each session of HTTP+SSE has one of its own, and a process may see many. */
+const MAX_SECRETS = 100;
+
+function createSecrets(own: Readonly<Record<string, string>>): Secrets {
+  const always = secretsOf(own);
+  let recent: readonly string[] = [];
+  let last = "";
+  return {
+    note(url) {
+      if (url.href === last) return;
+      last = url.href;
+      recent = [...new Set([...secretsOf({}, url), ...recent])].slice(0, MAX_SECRETS);
+    },
+    all: () => [...always, ...recent],
+  };
+}
 
 function lowered(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
