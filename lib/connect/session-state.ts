@@ -80,9 +80,13 @@ function noteAnswer(key: string, about: Message<RequestValue> | undefined, { pos
 export function saysForgotten({ status, refusal }: HttpRefused, { sessionId }: Session): boolean {
   if (sessionId === undefined) return false;
   const { code, text } = saidIn(refusal);
-  if (code === METHOD_NOT_FOUND || code === INVALID_PARAMS) return false;
+  if (ABOUT_REQUEST.has(code)) return false;
   return status === 404 || (status === 400 && isAboutSession(text));
 }
+
+/** Source: 2025-11-25/server/resources, Error Handling. */
+const RESOURCE_NOT_FOUND = -32002;
+const ABOUT_REQUEST: ReadonlySet<unknown> = new Set([METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND]);
 
 /** A tool may have sessions of its own. */
 function isAboutSession(text: string): boolean {

@@ -164,6 +164,22 @@ test("a stream without event ids that is cut before the answer loses the request
   deepEqual(lost, []);
 });
 
+test("a stream that cannot be gone on with, whatever its ids say, loses its request", async (t) => {
+  const server = await remoteServer(t, (seen) => {
+    if (greets(seen)) return;
+    if (seen.method !== "POST") return void seen.response.writeHead(405).end();
+    stream(seen);
+    event(seen, undefined, { id: "a", retry: 0 });
+    seen.response.end();
+  });
+  const { session, failed, lost } = await open(t, server);
+  await session.send(ask(7));
+  const failure = await until(() => failed[0], { withinMs: 5000, label: "the failure" });
+  equal(failure.error.code, "REMOTE_LOST");
+  equal(server.of("GET").length, 1);
+  deepEqual(lost, []);
+});
+
 test("the server's own stream is opened after the handshake, and again from its last event", async (t) => {
   const server = await remoteServer(t, (seen, { of }) => {
     if (greets(seen)) return;
@@ -224,21 +240,19 @@ for (const [title, refuse] of Object.entries(FORGOTTEN)) {
   });
 }
 
-test("400 about the params, and 404 for an unknown method, are answers", async (t) => {
+test("400 about the params, and 404 about the method or the resource, are answers", async (t) => {
   const server = await remoteServer(t, (seen) => {
     if (greets(seen)) return;
     if (seen.method !== "POST") return void seen.response.writeHead(405).end();
-    const isParams = seen.body.id === 1;
-    const error = isParams
-      ? { code: -32602, message: "no such session" }
-      : { code: -32601, message: "what?" };
-    json(seen, { jsonrpc: "2.0", id: seen.body.id, error }, isParams ? 400 : 404);
+    const code = [0, -32602, -32601, -32002][Number(seen.body.id)];
+    const error = { code, message: "no such session" };
+    json(seen, { jsonrpc: "2.0", id: seen.body.id, error }, code === -32602 ? 400 : 404);
   });
   const { session, answer, lost } = await open(t, server);
-  await session.send(ask(1));
-  await session.send(ask(2));
-  match((await answer(1)).text, /no such session/);
-  match((await answer(2)).text, /what/);
+  for (const id of [1, 2, 3]) {
+    await session.send(ask(id));
+    match((await answer(id)).text, /no such session/);
+  }
   deepEqual(lost, []);
 });
 
@@ -278,6 +292,35 @@ test("a slow tool holds nothing up, and its cancellation comes after it", async 
   session.abandon(next);
   await until(() => server.open() === 0, { withinMs: 5000, label: "closed streams" });
   deepEqual(failed, []);
+});
+
+test("the stream is asked for again as soon as the server takes a request, after it was away", async (t) => {
+  t.mock.method(Math, "random", () => 0);
+  let isAway = false;
+  const server = await remoteServer(t, (seen, { of }) => {
+    if (greets(seen)) return;
+    if (seen.method === "DELETE") return void seen.response.writeHead(200).end();
+    if (seen.method === "POST") return json(seen, result(seen.body.id));
+    if (isAway) return void seen.response.writeHead(503).end();
+    stream(seen);
+    if (of("GET").length > 1) event(seen, notification("notifications/tools/list_changed"));
+  });
+  const { session, heard } = await open(t, server);
+  await session.send(INITIALIZED);
+  const first = await server.take("GET");
+  isAway = true;
+  first.response.destroy();
+  // After that many the next pause is a second.
+  const last = await server.take("GET", 3);
+  isAway = false;
+  await until(
+    async () => {
+      await session.send(ask(1));
+      return heard.some(({ message: { value } }) => "method" in value);
+    },
+    { withinMs: 5000, label: "the stream" },
+  );
+  ok(performance.now() - last.at < 800, "before the pause is over");
 });
 
 test("close ends all that is open, and waits for no server that does not take the session back", async (t) => {
