@@ -6,6 +6,7 @@ import { lost, messagesIn, readRefusal } from "./answers.ts";
 import { HttpRefused, during } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import type { HttpAnswer } from "./http.ts";
+import { POST_HEADERS } from "./modern-headers.ts";
 import { getStream, newPlace, readFrom, waitFor } from "./places.ts";
 import type { Place } from "./places.ts";
 import { failedBy, headersOf, startPost, take } from "./session-state.ts";
@@ -108,8 +109,3 @@ async function send(
   const asked = isRequest(message) ? { method, id: idOf(message) } : { method };
   throw new HttpRefused(answer.status, await readRefusal(answer, asked, target, signal));
 }
-
-export const POST_HEADERS = {
-  "content-type": "application/json",
-  accept: "application/json, text/event-stream",
-} as const;
