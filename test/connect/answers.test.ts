@@ -8,7 +8,7 @@ import type { Received, Refusal } from "../../lib/connect/answers.ts";
 import { serveWire, wireTarget } from "../support/wire.ts";
 import { within } from "../support/deadline.ts";
 
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 const NEVER = new AbortController().signal;
 const RESULT = '{"jsonrpc":"2.0","id":1,"result":{}}';
 const NOTE = '{"jsonrpc":"2.0","method":"notifications/x"}';

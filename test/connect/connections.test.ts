@@ -7,7 +7,7 @@ import { startProxy } from "../support/proxy.ts";
 import { PEM } from "../support/tls.ts";
 import { serveWire, wireTarget } from "../support/wire.ts";
 
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 const NEVER = new AbortController().signal;
 const TLS = { cert: PEM.leaf + PEM.intermediate, key: PEM.key };
 

@@ -15,7 +15,7 @@ import { until, within } from "../support/deadline.ts";
 import { PEM } from "../support/tls.ts";
 import { bodyOf, serveWire, wireTarget } from "../support/wire.ts";
 
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 const NEVER = new AbortController().signal;
 const TLS = { cert: PEM.leaf + PEM.intermediate, key: PEM.key };
 

@@ -12,7 +12,7 @@ import { within } from "../support/deadline.ts";
 import { answerEvents, answerJson, bodyOf, serveWire, wireTarget } from "../support/wire.ts";
 import type { WireLog } from "../support/wire.ts";
 
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 const NEVER = new AbortController().signal;
 const INTRODUCTION = { clientInfo: { name: "test", version: "1" }, capabilities: {} };
 const META = {
