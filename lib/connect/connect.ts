@@ -9,6 +9,7 @@ import type { ConnectOptions, Connection } from "./options.ts";
 import type { StdioClient } from "./relay.ts";
 import { createOutput } from "./output.ts";
 import type { Output } from "./output.ts";
+import { paced } from "./pacing.ts";
 import { toSettings } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 
@@ -60,10 +61,10 @@ const MAX_LINE_BYTES = 64 * 1024 ** 2;
 /** Until the input ends or the signal fires. */
 async function relay(settings: Settings, { output, http, signal }: Ends): Promise<void> {
   const { input, logger, watch } = settings;
-  const write = (text: string): Promise<void> => {
+  const write = paced((text) => {
     watch("out", text);
     return output.write(text);
-  };
+  });
   const front = frontOf(settings, { write }, http);
   // A reader that waits for room must not keep anything from ending.
   const off = onAbort(signal, () => void front.close());
