@@ -46,6 +46,8 @@ export interface Feed extends FeedOptions {
   pauseMs: number;
   /** Whether there was a time in which nobody would have told of a change. */
   hasMissed: boolean;
+  /** Ends the subscription before, when nothing can be on its way any more. */
+  retiring: NodeJS.Timeout | undefined;
   /** Ends the wait for something to do. */
   wake: () => void;
 }
@@ -82,6 +84,7 @@ export function createFeed(options: FeedOptions): Feed {
     failures: 0,
     pauseMs: 0,
     hasMissed: false,
+    retiring: undefined,
     wake: nothing,
   };
 }
@@ -99,6 +102,7 @@ function declaredLists({ discovered }: ModernRemote): List[] {
 
 export function endFeed(feed: Feed): void {
   feed.closed.abort();
+  clearTimeout(feed.retiring);
   feed.wake();
   for (const { stream } of feed.open) stream.end();
 }
@@ -248,10 +252,10 @@ function settle(uri: string, error: string | undefined, { resources, logger }: F
 const OVERLAP_MS = 1000;
 
 /** Of those whose place was taken before, nothing can be on its way any more. */
-function retire(before: Subscription | undefined, { live, open, closed }: Feed): void {
-  for (const one of open) if (one !== live && one !== before) one.stream.end();
-  // Not awaited: it ends with the feed at the latest.
-  void pause(OVERLAP_MS, closed.signal).then(() => before?.stream.end());
+function retire(before: Subscription | undefined, feed: Feed): void {
+  clearTimeout(feed.retiring);
+  for (const one of feed.open) if (one !== feed.live && one !== before) one.stream.end();
+  if (before) feed.retiring = setTimeout(before.stream.end, OVERLAP_MS);
 }
 
 function endLive(feed: Feed): void {

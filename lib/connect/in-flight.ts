@@ -2,12 +2,12 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
 
 import { LISTEN } from "../eras/names.ts";
 import { MayflyError, errorText, toMayflyError } from "../errors.ts";
-import { namesOf } from "../exchange/names.ts";
 import type { Replies } from "../exchange/order.ts";
 import { idOf } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { ClientGone } from "../lifetime.ts";
 import type { Lifetime } from "../lifetime.ts";
+import { printable } from "../logger.ts";
 import type { Logger } from "../logger.ts";
 import type { StdioClient } from "./relay.ts";
 
@@ -40,12 +40,12 @@ export function createInFlight(client: StdioClient, logger: Logger): InFlight {
   const running = new Map<RequestId, Running>();
   const ends = new Set<Promise<void>>();
   const forget = (one: Running, outcome: string): void => {
-    const { id } = one.request.value;
+    const { id, method } = one.request.value;
     // The client may have cancelled it, and used its id again.
     if (running.get(id) !== one) return;
     running.delete(id);
     const durationMs = Math.round(performance.now() - one.startedAt);
-    logger.debug({ ...namesOf([one.request]), durationMs, outcome }, "request");
+    logger.debug({ method: printable(method), durationMs, outcome }, "request");
   };
   const cancel = (id: RequestId): void => {
     const one = running.get(id);

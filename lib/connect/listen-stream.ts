@@ -18,7 +18,7 @@ export interface ListenStream {
   readonly agreed: Promise<Filter | undefined>;
   /** Resolves when the stream is over, with the JSON-RPC error that ended it, if one did. Never rejects. */
   readonly ended: Promise<string | undefined>;
-  end(): void;
+  readonly end: () => void;
 }
 
 /**

@@ -27,8 +27,10 @@ export interface Turn {
   readonly serverToken: string | undefined;
   /** That of the client's request: read once, since a server may tell of progress a thousand times. */
   readonly clientToken: string | undefined;
-  /** How often the request was sent again on behalf of the client. */
+  /** How often the request was sent again on behalf of the client, as the server had to wait. */
   readonly retries: number;
+  /** How often its client was asked before it was sent again. */
+  readonly rounds: number;
 }
 
 /**
@@ -94,10 +96,15 @@ export function limitTime(all: Exchange, limit: number, code: ErrorCode): void {
 }
 
 /** Sends a request to the server, as this text. */
-export function takeTurn(all: Exchange, request: Message<RequestValue>, sent: string, retries = 0): void {
+export function takeTurn(
+  all: Exchange,
+  request: Message<RequestValue>,
+  sent: string,
+  { retries, rounds }: Pick<Turn, "retries" | "rounds"> = { retries: 0, rounds: 0 },
+): void {
   const serverId = memberText(sent, "id") ?? "";
   const [serverToken, clientToken] = [sent, request.text].map(progressToken);
-  const turn = { request, serverId, serverToken, clientToken, retries };
+  const turn = { request, serverId, serverToken, clientToken, retries, rounds };
   all.turns.set(JSON.parse(serverId) as RequestId, turn);
   void openedOf(all).conversation.send(sent);
 }

@@ -64,6 +64,8 @@ function typeNotKnown({ value }: Message<ResponseValue>, { order }: Exchange): M
 
 /** Retries that a legacy client does not see. */
 const MAX_RETRIES = 5;
+/** Rounds of questions to a legacy client for one request: not all of them are seen by a user. */
+const MAX_ROUNDS = 100;
 /** Milliseconds before a retry that brings nothing new: the server waits for something of its own. */
 const RETRY_DELAY_MS = 250;
 
@@ -71,14 +73,17 @@ const RETRY_DELAY_MS = 250;
 async function* retry(turn: Turn, message: Message<ResponseValue>, all: Exchange): Replies {
   const asked = memberText(memberText(message.text, "result") ?? "{}", "inputRequests");
   const isQuestion = isObjectText(asked) && members(asked).length > 0;
+  const { retries, rounds } = turn;
+  if (isQuestion && rounds >= MAX_ROUNDS) throw outOfReach(all);
   const responses = isQuestion ? yield* answersFor(asked, all) : undefined;
-  if (!isQuestion && turn.retries >= MAX_RETRIES) throw outOfReach(all);
+  if (!isQuestion && retries >= MAX_RETRIES) throw outOfReach(all);
   if (!isQuestion) await delay(RETRY_DELAY_MS, undefined, { signal: all.lifetime.signal });
   const state = requestStateOf(message.value.result);
   const again = withInputResponses(turn.request.text, responses, state);
   const id = JSON.stringify(ownId());
   const sent = setMember(toModernRequest(again, handshakeFor(all.order)), "id", id);
-  takeTurn(all, turn.request, sent, isQuestion ? turn.retries : turn.retries + 1);
+  const counted = isQuestion ? { retries, rounds: rounds + 1 } : { retries: retries + 1, rounds };
+  takeTurn(all, turn.request, sent, counted);
 }
 
 function outOfReach({ order }: Exchange): MayflyError {
