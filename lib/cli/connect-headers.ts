@@ -69,7 +69,8 @@ function headerOfVariable(
   writtenAs: string,
   variables: Variables,
 ): GivenHeader {
-  const value = variables[variable];
+  // What every object has is no variable.
+  const value = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
   if (value !== undefined) return header(target, value, `${writtenAs} ${variable}`);
   throw new ConfigurationError(`${writtenAs}: the environment variable ${variable} is not set`);
 }

@@ -30,6 +30,8 @@ async function run(asked: ConnectAsked): Promise<void> {
   const connection = connect({ ...asked.options, logger, ...watching(asked, logger) });
   // stdout is the client's.
   stopOnSignals({ close: () => connection.close(), kill: () => undefined }, () => undefined);
+  if (process.stdin.isTTY)
+    logger.info({}, "Waiting for a client on stdin: its configuration is to start this");
   await connection.closed;
   // stdin may still be open, and would keep the process.
   process.exit(0);
