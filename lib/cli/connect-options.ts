@@ -45,9 +45,6 @@ export interface ConnectOption extends CommandOption {
   readonly readHeaders?: (text: string, name: string, variables: Variables) => readonly GivenHeader[];
 }
 
-/** A word before a secret, and none itself. */
-const SCHEME = /^(?:basic|bearer)$/i;
-
 const REMOTE_TRANSPORTS = ["auto", "http", "sse"] as const;
 
 /** A ping more often than that was meant in seconds, as other programs count. */
@@ -171,7 +168,7 @@ export function connectOptions(url: string | undefined, flags: Flags, variables:
     options: { url: asked.url, headers: joined, variables, ...rest },
     logLevel,
     debugFile,
-    secrets: [...asked.secrets, ...secretsOf(joined)].filter((secret) => !SCHEME.test(secret)),
+    secrets: [...asked.secrets, ...secretsOf(joined)],
   };
 }
 
