@@ -119,6 +119,12 @@ test("a URL alone is a stdio server, which writes messages to stdout and nothing
   );
 });
 
+test("a request needs no handshake before it, for those who try things out by hand", async (t) => {
+  const remote = await startRemote(t);
+  const connecting = await startConnecting(t, ["connect", remote.url]);
+  assert.deepEqual((await connecting.ask("tools/list", { cursor: "a" })).result?.["params"], { cursor: "a" });
+});
+
 describe("the end is code 0", () => {
   test("at a signal, with stdin open", async (t) => {
     const connecting = await startConnecting(t, ["connect", (await startRemote(t)).url]);
