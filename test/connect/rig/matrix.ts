@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { temporaryFolder } from "../../support/files.ts";
-import { sharedScope } from "../../support/shared-scope.ts";
 import { CLIENTS } from "./clients.ts";
-import type { ClientKind } from "./clients.ts";
+import type { ClientKind, Way } from "./clients.ts";
 import { matrixTable, outcomesOf, shortcomings } from "./outcomes.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { connectProgram, mcpRemoteProgram } from "./programs.ts";
@@ -13,32 +12,24 @@ import type { Remote } from "./remotes.ts";
 
 /** A test for each client with the remote, and in the end the table of what each could do. */
 export function matrixOf(remote: Remote, clients: readonly ClientKind[] = CLIENTS): void {
-  const [running, direct, through] = [
-    sharedScope(),
-    new Map<string, Outcomes>(),
-    new Map<string, Outcomes>(),
-  ];
-  let url: URL;
+  const [direct, through] = [new Map<string, Outcomes>(), new Map<string, Outcomes>()];
   before(async () => {
-    url = await remote.start(running);
-    const way = { url, transport: remote.transport };
+    const way = (url: URL): Way => ({ url, transport: remote.transport });
     for (const client of clients) direct.set(client.title, await outcomesOf(client, way, remote));
   });
-  after(async () => {
-    console.log(matrixTable(remote.title, direct, through));
-    await running.end();
-  });
+  after(() => console.log(matrixTable(remote.title, direct, through)));
   for (const client of clients) {
     test(`${client.title} does through stdio what it does directly`, async (t) => {
-      const program = await programFor(url, remote, await temporaryFolder(t));
-      const found = await outcomesOf(client, { program }, remote);
+      const home = await temporaryFolder(t);
+      const way = (url: URL): Way => ({ program: programFor(url, remote, home) });
+      const found = await outcomesOf(client, way, remote);
       through.set(client.title, found);
       assert.deepEqual(shortcomings(client.title, direct, found), []);
     });
   }
 }
 
-async function programFor(url: URL, { transport }: Remote, home: string): Promise<Program> {
+function programFor(url: URL, { transport }: Remote, home: string): Program {
   if (process.env["CONNECT_THROUGH"] === "mcp-remote") return mcpRemoteProgram(url, transport, home);
   return connectProgram(url);
 }

@@ -19,9 +19,22 @@ const WAIT_MS = 20_000;
 /** Its outcome stands for all where there is no connection. */
 const CONNECT = "connect";
 
-/** Connects, and goes through all checks on this one connection. */
-export async function outcomesOf(kind: ClientKind, way: Way, remote: Remote): Promise<Outcomes> {
-  const [outcomes, scope] = [new Map<string, Outcome>(), sharedScope()];
+/** Connects to a remote of its own, and goes through all checks on this one connection. */
+export async function outcomesOf(
+  kind: ClientKind,
+  wayTo: (url: URL) => Way,
+  remote: Remote,
+): Promise<Outcomes> {
+  const scope = sharedScope();
+  try {
+    return await checked(scope, kind, wayTo(await remote.start(scope)), remote);
+  } finally {
+    await scope.end();
+  }
+}
+
+async function checked(scope: Scope, kind: ClientKind, way: Way, remote: Remote): Promise<Outcomes> {
+  const outcomes = new Map<string, Outcome>();
   const connecting = kind.connect(way);
   try {
     const client = await within(connecting, WAIT_MS, "the client connects");
@@ -32,8 +45,6 @@ export async function outcomesOf(kind: ClientKind, way: Way, remote: Remote): Pr
     outcomes.set(CONNECT, failed(error));
     // Late is as bad as never, but it must be closed.
     connecting.then((client) => client.close()).catch(() => undefined);
-  } finally {
-    await scope.end();
   }
   return outcomes;
 }

@@ -45,6 +45,8 @@ export interface StdioOptions {
   /** Called with each line as it comes. */
   readonly onLine?: (line: Line) => void;
   readonly waitMs?: number;
+  /** Whether there is a channel for messages between the processes too. */
+  readonly ipc?: boolean;
 }
 
 const WAIT_MS = 30_000;
@@ -54,9 +56,12 @@ const NEWLINE = 0x0a;
 export function startStdio(
   t: Scope,
   { command, args, env }: Program,
-  { onLine, waitMs = WAIT_MS }: StdioOptions = {},
+  { onLine, waitMs = WAIT_MS, ipc = false }: StdioOptions = {},
 ): StdioClient {
-  const child = spawn(command, args, { env: { PATH: process.env["PATH"], ...env } });
+  const child = spawn(command, args, {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["pipe", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
+  }) as ChildProcessWithoutNullStreams;
   const exited = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   t.after(async () => {
     child.kill("SIGKILL");
