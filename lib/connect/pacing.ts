@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { StdioClient } from "./relay.ts";
 
 /** Milliseconds in which a client that is not busy has read what was written before. */
-const GAP_MS = 5;
+const GAP_MS = 20;
 /** Characters of a message that is looked at: progress is short. */
 const MAX_PROGRESS = 16 * 1024;
 
