@@ -224,7 +224,9 @@ function failureOf(
   if (status === 401 || status === 403) return new MayflyError("REMOTE_UNAUTHORIZED", { values: { status } });
   const said = saidIn(answer, text, message);
   const detail = said === "" ? "" : `: ${shortened(http.mask(said))}`;
-  return new MayflyError("REMOTE_REFUSED", { values: { method, status, detail } });
+  const later = answer.headers["retry-after"];
+  const headers = later === undefined ? {} : { "Retry-After": later };
+  return new MayflyError("REMOTE_REFUSED", { values: { method, status, detail }, headers });
 }
 
 /** A challenge for a bearer may mean a key as well: then a server that speaks JSON-RPC says so. Source: RFC 9728, 5.1. */

@@ -199,9 +199,18 @@ async function available(open: () => Promise<Remote>): Promise<Remote> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof InitializeRefused && AWAY.has(error.status)) throw new Unavailable(error.failure);
+    if (error instanceof InitializeRefused && AWAY.has(error.status)) {
+      throw new Unavailable(error.failure, retryAfterMs(error.failure));
+    }
     throw error;
   }
+}
+
+/** Source: RFC 9110, 10.2.3. */
+function retryAfterMs({ headers }: MayflyError): number | undefined {
+  const said = headers["Retry-After"] ?? "";
+  const ms = /^\d+$/.test(said) ? Number(said) * 1000 : Date.parse(said) - Date.now();
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function linkOf({ client, target }: Opener, opening: Opening, remote: Remote): Link {

@@ -2,6 +2,7 @@ import { MayflyError } from "../errors.ts";
 import { onAbort } from "../lifetime.ts";
 import type { Logger } from "../logger.ts";
 import { deferred, settlesWithin } from "../promises.ts";
+import { pause, pauseAfter } from "./backoff.ts";
 import { Unavailable } from "./link.ts";
 import type { Link } from "./link.ts";
 
@@ -28,8 +29,6 @@ export interface ReachingOptions {
   readonly logger: Logger;
 }
 
-/** Milliseconds between two attempts: the first pause, doubled with each failure, up to the longest. */
-const [FIRST_MS, LONGEST_MS] = [250, 30_000];
 /** Milliseconds after an attempt from which a request is a reason for another one. */
 const FRESH_MS = 1000;
 
@@ -54,7 +53,7 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
         if (failures === 0) logger.warn({}, `cannot reach ${where}: ${reasonOf(error)}; trying again`);
         state.lastError = error;
         failed.resolve();
-        await pause(pauseMs(failures, error), state, stopped.signal);
+        await rest(pauseMs(failures, error), state, stopped.signal);
       }
     }
   }
@@ -106,25 +105,24 @@ function reasonOf(error: unknown): string {
   return (causeOf(error) as Error).message;
 }
 
-/** Many clients of one remote must not come back in the same moment. */
+/** Milliseconds: what the remote wants, within bounds, or what has grown with the failures. */
 function pauseMs(failures: number, error: unknown): number {
-  const longest = Math.min(FIRST_MS * 2 ** Math.min(failures, 10), LONGEST_MS);
   const wanted = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(wanted, LONGEST_MS));
+  return Math.max(pauseAfter(failures + 1), Math.min(wanted, LONGEST_WANTED_MS));
 }
 
-async function pause(ms: number, state: State, signal: AbortSignal): Promise<void> {
+const LONGEST_WANTED_MS = 30_000;
+
+async function rest(ms: number, state: State, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
-  const { promise, resolve } = deferred();
-  const timer = setTimeout(resolve, ms);
-  const off = onAbort(signal, resolve);
+  const over = new AbortController();
+  const off = onAbort(signal, () => over.abort());
   state.pause = {
     hurry: () => {
-      if (performance.now() - startedAt >= FRESH_MS) resolve();
+      if (performance.now() - startedAt >= FRESH_MS) over.abort();
     },
   };
-  await promise;
-  clearTimeout(timer);
-  off();
+  await pause(ms, over.signal);
   state.pause = undefined;
+  off();
 }

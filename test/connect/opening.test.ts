@@ -136,6 +136,19 @@ describe("a legacy client", () => {
   });
 });
 
+test("a remote that says when to come back is not asked before", async (t) => {
+  const times: number[] = [];
+  const { url } = await answeringServer(t, (asked) => {
+    if (times.push(performance.now()) > 1) legacy(asked);
+    else asked.response.writeHead(429, { "retry-after": "1" }).end();
+  });
+  const { send, answer } = connected(t, url);
+  send(initialize({ id: 0 }));
+  assert.deepEqual((await answer(0)).result, INITIALIZED);
+  const [first = 0, second = 0] = times;
+  assert.ok(second - first >= 990, `${second - first} ms`);
+});
+
 describe("a modern client", () => {
   test("has its requests passed to a modern remote after one probe", async (t) => {
     const { url, asked } = await answeringServer(t, modernOnly);
