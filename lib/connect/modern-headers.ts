@@ -6,7 +6,7 @@ import { encodedValue, nameSource } from "../request/headers.ts";
 import { MODERN_VERSIONS } from "../revisions.ts";
 
 /** What every POST to a server of streamable HTTP has. Source: 2025-11-25 and 2026-07-28/basic/transports, Sending Messages. */
-const POST_HEADERS = {
+export const POST_HEADERS = {
   accept: "application/json, text/event-stream",
   "content-type": "application/json",
 } as const;
