@@ -70,20 +70,26 @@ export async function* resume(all: Exchange, order: Order, lifetime: Lifetime): 
 }
 
 export async function* guarded(all: Exchange, work: () => Replies): Replies {
+  const { lifetime } = all;
   // Also while nobody pulls: a slow client that goes away must not keep the process.
-  const unlisten = onAbort(all.lifetime.signal, () => abandon(all));
+  const unlisten = onAbort(lifetime.signal, () => abandon(all));
   try {
     yield* work();
   } catch (error) {
     yield* fail(error, all);
   } finally {
     unlisten();
-    all.release();
-    all.stopTimer();
-    for (const forget of all.relayed) forget();
-    all.leave();
-    if (!all.held) all.current?.process.end();
+    // A client may come back before its question is all written: then its retry has taken over.
+    if (all.lifetime === lifetime) letGo(all);
   }
+}
+
+function letGo(all: Exchange): void {
+  all.release();
+  all.stopTimer();
+  for (const forget of all.relayed) forget();
+  all.leave();
+  if (!all.held) all.current?.process.end();
 }
 
 export function begin(

@@ -107,7 +107,7 @@ async function* answersFor(asked: string, all: Exchange): AsyncGenerator<Reply, 
     const question = legacyQuestion(asked.slice(start, end), all);
     yield relay(question, all, input, ({ text }) => resolve(answerMember(key, text)));
   }
-  const given = await Promise.race([Promise.all(answers), rejection(all.lifetime.signal), deathOf(all)]);
+  const given = await unlessAborted(all.lifetime.signal, [Promise.all(answers), deathOf(all)]);
   if (given.includes(undefined)) throw outOfReach(all);
   return `{${given.join(",")}}`;
 }
@@ -139,8 +139,18 @@ async function deathOf(all: Exchange): Promise<never> {
   throw await earlyEnd(process.child, all.order.server, methodsOf(all));
 }
 
-function rejection(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    onAbort(signal, () => reject(signal.reason as Error));
+/** The first of them, unless the signal fires before. Stops listening: the next round listens again. */
+async function unlessAborted<Value>(
+  signal: AbortSignal,
+  promises: readonly Promise<Value>[],
+): Promise<Value> {
+  let off = (): void => undefined;
+  const rejection = new Promise<never>((_resolve, reject) => {
+    off = onAbort(signal, () => reject(signal.reason as Error));
   });
+  try {
+    return await Promise.race([...promises, rejection]);
+  } finally {
+    off();
+  }
 }

@@ -11,7 +11,7 @@ import { deferred } from "../../lib/promises.ts";
 import { until, within } from "../support/deadline.ts";
 import { fixture } from "../support/fixture.ts";
 import { textOf } from "../support/modern.ts";
-import { createRelayClient } from "../support/relay-client.ts";
+import { createRelayClient, messageOf } from "../support/relay-client.ts";
 import type { RelayClient } from "../support/relay-client.ts";
 import { legacyRemoteOf } from "../support/remotes.ts";
 import type { Sent } from "../support/remotes.ts";
@@ -153,6 +153,21 @@ for (const hasStreams of [true, false]) {
     assert.match(used.error?.message ?? "", /continuation expired/);
   });
 }
+
+test("a retry that comes before the question is all written finds its request", async (t) => {
+  const { client, relay } = await open(t, fixture("legacy-asks"));
+  const { write } = client;
+  const again: Promise<void>[] = [];
+  client.write = (text) => {
+    const { id, result } = JSON.parse(text) as { id: Id; result?: Params };
+    const retry = { inputResponses: { q0: NAME }, requestState: result?.["requestState"] };
+    if (id === 1) again.push(relay.receive(messageOf(call("ask-one", {}, 2, retry))));
+    return write(text);
+  };
+  await client.say(call("ask-one", {}, 1));
+  assert.match(textOf(await client.answerTo(2)), /"name":"Ada"/);
+  await Promise.all(again);
+});
 
 test("questions that come together are asked together", async (t) => {
   const { client } = await open(t, fixture("legacy-asks"));

@@ -7,7 +7,9 @@ import type { Answer } from "./modern.ts";
 import type { Id } from "./rpc.ts";
 
 /** The client's end of a relay: what it was written, and ways to wait for it. Every wait has a deadline. */
-export interface RelayClient extends StdioClient {
+export interface RelayClient {
+  /** May be replaced. */
+  write: StdioClient["write"];
   readonly written: readonly Message[];
   use(relay: Relay): void;
   /** Gives the relay a message. */
