@@ -14,6 +14,7 @@ import type { StdioClient } from "./relay.ts";
 import type { ModernRemote } from "./remote.ts";
 import { createToldOnce } from "./told-once.ts";
 import type { Source, ToldOnce } from "./told-once.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Keeps one subscription to a remote open, for a set of lists and resources that changes. */
 
@@ -180,7 +181,11 @@ async function tell(message: Message<NotificationValue>, source: Source, feed: F
   const { method, params } = message.value;
   const uri = params?.["uri"];
   if (!isWanted(method, uri, feed) || !source.isNews(`${method} ${String(uri)}`)) return;
-  await feed.client.write(message.text);
+  await write(message.text, feed);
+}
+
+function write(text: string, { client, closed }: Feed): Promise<void> {
+  return untilAborted(client.write(text), closed.signal);
 }
 
 function isWanted(method: string, uri: unknown, { lists, resources }: Feed): boolean {
@@ -265,13 +270,14 @@ function endLive(feed: Feed): void {
 }
 
 /** The client looks at everything again, as it would have if it had been told in time. */
-async function tellMissed(agreed: Filter, { client, lists, isStarted }: Feed): Promise<void> {
+async function tellMissed(agreed: Filter, feed: Feed): Promise<void> {
+  const { lists, isStarted } = feed;
   for (const list of isStarted ? lists : []) {
     const text = JSON.stringify({ jsonrpc: "2.0", method: changedMethod(list) });
-    if (agreed[list] === true) await client.write(text);
+    if (agreed[list] === true) await write(text, feed);
   }
   for (const uri of agreed.resourceSubscriptions ?? []) {
-    await client.write(JSON.stringify({ jsonrpc: "2.0", method: UPDATED, params: { uri } }));
+    await write(JSON.stringify({ jsonrpc: "2.0", method: UPDATED, params: { uri } }), feed);
   }
 }
 

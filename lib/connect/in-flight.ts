@@ -10,6 +10,7 @@ import type { Lifetime } from "../lifetime.ts";
 import { printable } from "../logger.ts";
 import type { Logger } from "../logger.ts";
 import type { StdioClient } from "./relay.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Requests of a stdio client that have no answer, each with what works on it. */
 export interface InFlight {
@@ -108,14 +109,14 @@ async function relay(
       if (isGone(signal)) return;
       // The client may use the id again as soon as it has the answer.
       if (reply.kind === "response") forget(one, reply.outcome);
-      await client.write(reply.text);
+      await untilAborted(client.write(reply.text), signal);
     }
   } catch (error) {
     if (isGone(signal)) return;
     const failure = toMayflyError(error);
     if (failure.code === "INTERNAL") logger.error({ err: error }, "A request could not be handed on");
     forget(one, "error");
-    await client.write(errorText(failure, idOf(request)));
+    await untilAborted(client.write(errorText(failure, idOf(request))), signal);
   } finally {
     forget(one, "cancelled");
   }

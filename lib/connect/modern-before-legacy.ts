@@ -27,6 +27,7 @@ import type { LegacyRemote } from "./remote.ts";
 import { takeSeat } from "./seat.ts";
 import { createTable } from "./table.ts";
 import type { Table } from "./table.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface ModernBeforeLegacy {
   /** Opened by {@link initializeFor}. It has not been told that the client is initialized. */
@@ -52,6 +53,7 @@ const ANSWER_LIMIT_MS = 30 * 60 * 1000;
  */
 export function createModernBeforeLegacy({ remote, client, logger }: ModernBeforeLegacy): Relay {
   const writer = createWriter(client);
+  const closed = new AbortController();
   const relaying: Relaying = {
     logger,
     client,
@@ -68,9 +70,10 @@ export function createModernBeforeLegacy({ remote, client, logger }: ModernBefor
     },
     async hear(message, about) {
       await relaying.table.hear(message, about);
-      await writer.written();
+      await untilAborted(writer.written(), closed.signal);
     },
     async close() {
+      closed.abort();
       relaying.held.endAll();
       await relaying.inFlight.close();
       await relaying.table.flush();

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 
 import { Client as SecondClient } from "@modelcontextprotocol/client";
-import type { Transport as SecondTransport } from "@modelcontextprotocol/client";
 import { Client as FirstClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
@@ -71,7 +70,7 @@ async function connectSecond(transport: RelayTransport): Promise<SecondClient> {
   const versionNegotiation = { mode: { pin: "2026-07-28" } };
   const client = new SecondClient(IDENTITY, { capabilities: CAPABILITIES, versionNegotiation });
   client.setRequestHandler("elicitation/create", async ({ params }) => answerTo(params.message));
-  await client.connect(transport as SecondTransport);
+  await client.connect(transport);
   return client;
 }
 
