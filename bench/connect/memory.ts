@@ -41,12 +41,12 @@ export async function measureMemory(scope: Scope, remote: BenchRemote, calls: nu
     await makeCalls(client, remote, EVERY_CALLS);
     samples.push(await sampled(client, made));
   }
-  const growth = slope(samples.map((sample) => [sample.calls, sample.heapUsed]));
-  const lines = [
-    memoryTable(samples),
-    "",
-    `Slope: ${growth.toFixed(1)} bytes of heap a call, ${slope(samples.map((sample) => [sample.calls, sample.rss])).toFixed(1)} bytes of RSS.`,
-  ];
+  // What is compiled late and cached shows in the first half only; a leak goes on.
+  const half = samples.slice(samples.length / 2);
+  const growth = slope(half.map((sample) => [sample.calls, sample.heapUsed]));
+  const rss = slope(half.map((sample) => [sample.calls, sample.rss]));
+  const line = `In the second half: ${growth.toFixed(1)} bytes of heap a call, and ${rss.toFixed(1)} bytes of RSS.`;
+  const lines = [memoryTable(samples), "", line];
   if (growth > MAX_HEAP_SLOPE) throw new Error(`${lines.join("\n")}\nThat is too much.`);
   return lines.join("\n");
 }
