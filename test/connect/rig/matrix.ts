@@ -10,14 +10,14 @@ import { connectProgram, mcpRemoteProgram } from "./programs.ts";
 import type { Program } from "./programs.ts";
 import type { Remote } from "./remotes.ts";
 
-/** A test for each client with the remote, and in the end the table of what each could do. */
+/** A test for each of the clients with the remote; for all of them, also the table of what each could do. */
 export function matrixOf(remote: Remote, clients: readonly ClientKind[] = CLIENTS): void {
   const [direct, through] = [new Map<string, Outcomes>(), new Map<string, Outcomes>()];
   before(async () => {
     const way = (url: URL): Way => ({ url, transport: remote.transport });
     for (const client of clients) direct.set(client.title, await outcomesOf(client, way, remote));
   });
-  after(() => console.log(matrixTable(remote.title, direct, through)));
+  if (clients === CLIENTS) after(() => console.log(matrixTable(remote.title, direct, through)));
   for (const client of clients) {
     test(`${client.title} does through stdio what it does directly`, async (t) => {
       const home = await temporaryFolder(t);
