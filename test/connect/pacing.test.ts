@@ -21,6 +21,18 @@ test("an answer does not reach a client in one piece with the progress before it
   assert.ok(second >= first);
 });
 
+test("answers to other requests do not wait for it", async () => {
+  const written: string[] = [];
+  const write = paced(async (text) => void written.push(text));
+  const other = JSON.stringify({ jsonrpc: "2.0", id: 2, result: {} });
+  await write(PROGRESS);
+  const answered = write(ANSWER);
+  await write(other);
+  assert.deepEqual(written, [PROGRESS, other]);
+  await answered;
+  assert.deepEqual(written, [PROGRESS, other, ANSWER]);
+});
+
 test("nothing waits where there is no progress", async () => {
   const written: string[] = [];
   const write = paced(async (text) => void written.push(text));
