@@ -2,7 +2,7 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { names } from "../configuration/values.ts";
-import { checkHeaders } from "../connect/header-rules.ts";
+import { checkHeaders } from "../connect/wire/header-rules.ts";
 import { OWN, matches } from "../environment.ts";
 import { readFileFor } from "./option-file.ts";
 

@@ -4,7 +4,7 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
 import { oneOf, toLogLevel, wholeNumber } from "../configuration/values.ts";
-import { secretsOf } from "../connect/header-rules.ts";
+import { secretsOf } from "../connect/wire/header-rules.ts";
 import type { ConnectOptions } from "../connect/options.ts";
 import type { LogLevel } from "../logger.ts";
 import { MAX_TIMER_MS } from "../promises.ts";

@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../configuration/error.ts";
 import { expand } from "../configuration/expand.ts";
 import type { Variables } from "../configuration/expand.ts";
-import { secretsOf } from "../connect/header-rules.ts";
+import { secretsOf } from "../connect/wire/header-rules.ts";
 import type { GivenHeader } from "./connect-headers.ts";
 
 /** Where the remote server is. */

@@ -1,15 +1,15 @@
 import { onAbort } from "../lifetime.ts";
 import { createFront } from "./front.ts";
 import type { Front } from "./front.ts";
-import { createRemoteHttp } from "./http.ts";
-import type { RemoteHttp } from "./http.ts";
-import { readMessages } from "./input.ts";
+import { createRemoteHttp } from "./wire/http.ts";
+import type { RemoteHttp } from "./wire/http.ts";
+import { readMessages } from "./stdio/input.ts";
 import { createOpener } from "./opening.ts";
 import type { ConnectOptions, Connection } from "./options.ts";
 import type { StdioClient } from "./relay.ts";
-import { createOutput } from "./output.ts";
-import type { Output } from "./output.ts";
-import { paced } from "./pacing.ts";
+import { createOutput } from "./stdio/output.ts";
+import type { Output } from "./stdio/output.ts";
+import { paced } from "./stdio/pacing.ts";
 import { toSettings } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 

@@ -7,7 +7,7 @@ import type { MayflyError } from "../errors.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { setMember } from "../rawjson.ts";
 import { cancelledBy, isInitialize, isPing } from "./messages.ts";
-import { createQueue } from "./queue.ts";
+import { createQueue } from "./stdio/queue.ts";
 import type { StdioClient } from "./relay.ts";
 import { InitializeRefused } from "./remote.ts";
 import { createSwitch } from "./switching.ts";

@@ -1,7 +1,7 @@
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import type { MayflyError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { RemoteHttp } from "./http.ts";
+import type { RemoteHttp } from "./wire/http.ts";
 
 /** What remote servers are to the relays, whatever carries their messages. */
 

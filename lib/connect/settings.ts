@@ -4,8 +4,8 @@ import { ConfigurationError } from "../configuration/error.ts";
 import { silentLogger } from "../logger.ts";
 import type { Logger } from "../logger.ts";
 import { MAX_TIMER_MS, attempt } from "../promises.ts";
-import { trusting } from "./authorities.ts";
-import { checkHeaders } from "./header-rules.ts";
+import { trusting } from "./wire/authorities.ts";
+import { checkHeaders } from "./wire/header-rules.ts";
 import type { ConnectOptions, RemoteTransport } from "./options.ts";
 
 /** The options, checked and complete. */

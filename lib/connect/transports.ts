@@ -1,10 +1,10 @@
 import { MayflyError } from "../errors.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import type { RemoteTransport } from "./options.ts";
-import { openHttpSse } from "./http-sse.ts";
+import { openHttpSse } from "./sessions/http-sse.ts";
 import { InitializeRefused } from "./remote.ts";
 import type { RemoteSession, RemoteTarget, SessionEvents } from "./remote.ts";
-import { openStreamable } from "./streamable.ts";
+import { openStreamable } from "./sessions/streamable.ts";
 
 /** Opens sessions by the transport that the remote has, which it finds out once. */
 export interface Transports {

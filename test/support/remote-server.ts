@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { TestContext } from "node:test";
 
-import { createRemoteHttp } from "../../lib/connect/http.ts";
+import { createRemoteHttp } from "../../lib/connect/wire/http.ts";
 import { messageOf } from "../../lib/connect/ids.ts";
 import type { RemoteTarget } from "../../lib/connect/remote.ts";
 import type { Message, RequestValue } from "../../lib/jsonrpc.ts";

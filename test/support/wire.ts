@@ -6,8 +6,8 @@ import type { ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 
-import { createRemoteHttp } from "../../lib/connect/http.ts";
-import type { RemoteHttpOptions } from "../../lib/connect/http.ts";
+import { createRemoteHttp } from "../../lib/connect/wire/http.ts";
+import type { RemoteHttpOptions } from "../../lib/connect/wire/http.ts";
 import type { RemoteTarget } from "../../lib/connect/remote.ts";
 import type { Logger } from "../../lib/logger.ts";
 

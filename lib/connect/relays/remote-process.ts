@@ -1,0 +1,113 @@
+import type { Child } from "../../child.ts";
+import { MayflyError, errorText, toMayflyError } from "../../errors.ts";
+import { idOf, isRequest, isResponse } from "../../jsonrpc.ts";
+import type { Message, RequestValue } from "../../jsonrpc.ts";
+import { onAbort } from "../../lifetime.ts";
+import { shortened } from "../../logger.ts";
+import type { Logger } from "../../logger.ts";
+import type { OwnProcess } from "../../processes.ts";
+import { deferred } from "../../promises.ts";
+import type { ModernRemote } from "../remote.ts";
+
+/**
+ * What stands in the place of a process where the server is a remote one without a handshake: a line to it is a request
+ * to the remote, and its lines are what comes of that. Whoever reads asks one thing after another, and so does this.
+ * @param edit changes a request on its way
+ */
+export function remoteProcess(
+  remote: ModernRemote,
+  edit: (request: string) => string,
+  logger: Logger,
+): OwnProcess {
+  const over = new AbortController();
+  const { promise: gone, resolve } = deferred();
+  const inbox = createInbox(over.signal);
+  let asked: AsyncGenerator<Message, void, void> | undefined;
+  const end = (): void => {
+    over.abort();
+    // Nobody pulls any more, and what it has opened must be closed.
+    asked?.return().catch((err: unknown) => logger.debug({ err }, "A request of a remote did not end well"));
+    resolve();
+  };
+  const child: Child = {
+    pid: undefined,
+    exited: gone.then(() => ({ code: 0, signal: null })),
+    async *lines(signal) {
+      const off = onAbort(signal, end);
+      try {
+        for (let next = await inbox.next(); next; next = await inbox.next()) {
+          asked = remote.request(next, over.signal);
+          yield* answersTo(next, asked, over.signal, logger);
+        }
+      } finally {
+        off();
+      }
+    },
+    async send(line) {
+      const message = { text: line, value: JSON.parse(line) as RequestValue };
+      // A cancelled one shows by the end of its stream.
+      if (isRequest(message)) inbox.put({ ...message, text: edit(line) });
+    },
+    stderrTail: () => "",
+    end: async () => end(),
+    kill: end,
+  };
+  return { child, end, gone };
+}
+
+interface Inbox {
+  put(request: Message<RequestValue>): void;
+  /** @returns undefined when the signal has fired */
+  next(): Promise<Message<RequestValue> | undefined>;
+}
+
+function createInbox(signal: AbortSignal): Inbox {
+  const waiting: Message<RequestValue>[] = [];
+  let news = deferred();
+  signal.addEventListener("abort", () => news.resolve(), { once: true });
+  return {
+    put(request) {
+      waiting.push(request);
+      news.resolve();
+    },
+    async next() {
+      while (waiting.length === 0 && !signal.aborted) {
+        news = deferred();
+        await news.promise;
+      }
+      return signal.aborted ? undefined : waiting.shift();
+    },
+  };
+}
+
+/** What a remote says to a request, up to the answer; whatever goes wrong is the answer. */
+async function* answersTo(
+  request: Message<RequestValue>,
+  messages: AsyncGenerator<Message, void, void>,
+  signal: AbortSignal,
+  logger: Logger,
+): AsyncGenerator<string, void, void> {
+  try {
+    let answer: Message | undefined;
+    for await (const message of messages) {
+      // What comes after it is for nobody: the request is let go of first.
+      if (isResponse(message)) {
+        answer = message;
+        break;
+      }
+      yield message.text;
+    }
+    signal.throwIfAborted();
+    yield answer?.text ?? errorText(tooEarly(request), idOf(request));
+  } catch (error) {
+    if (signal.aborted) return;
+    const failure = toMayflyError(error);
+    if (failure.code === "INTERNAL") logger.error({ err: error }, "A remote could not be asked");
+    yield errorText(failure, idOf(request));
+  }
+}
+
+function tooEarly({ value }: Message<RequestValue>): MayflyError {
+  const values = { detail: "its answer ended too early", method: shortened(value.method) };
+  return new MayflyError("REMOTE_LOST", { values });
+}

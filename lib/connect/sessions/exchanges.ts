@@ -1,0 +1,101 @@
+import { isObject } from "../../jsonrpc.ts";
+import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
+import { MayflyError } from "../../errors.ts";
+import { deferred } from "../../promises.ts";
+import type { Refusal } from "../wire/answers.ts";
+import { InitializeRefused } from "../remote.ts";
+import type { RemoteTarget, SessionEvents } from "../remote.ts";
+
+/** HTTP requests of one session, which end with it. */
+
+/** The answer was no success. */
+export class HttpRefused extends Error {
+  override readonly name = "HttpRefused";
+  readonly status: number;
+  readonly refusal: Refusal;
+
+  constructor(status: number, refusal: Refusal) {
+    super(refusal.failure.message);
+    this.status = status;
+    this.refusal = refusal;
+  }
+}
+
+/** A request of the client on its way. */
+export interface Post {
+  readonly controller: AbortController;
+  /** The body has been written, or never will be. */
+  readonly written: ReturnType<typeof deferred<void>>;
+  /** The remote has taken it, or has not. */
+  readonly taken: ReturnType<typeof deferred<void>>;
+  isAnswered: boolean;
+}
+
+export function newPost(controller: AbortController): Post {
+  return { controller, written: deferred(), taken: deferred(), isAnswered: false };
+}
+
+/**
+ * Runs something that the end of the session ends. Not with one signal for all: what listens to a signal that lives as
+ * long as the session would have to be taken off it again by everybody.
+ */
+export async function during<Value>(
+  running: Set<AbortController>,
+  run: (controller: AbortController) => Promise<Value>,
+): Promise<Value> {
+  const controller = new AbortController();
+  running.add(controller);
+  try {
+    return await run(controller);
+  } finally {
+    running.delete(controller);
+  }
+}
+
+export function abortAll(running: Set<AbortController>, reason?: unknown): void {
+  for (const controller of running) controller.abort(reason);
+}
+
+/** Messages before the answer to initialize; more of them are left out. */
+const MAX_EARLY = 100;
+
+/**
+ * Hands on what a remote says before the session is open. Nobody waits for it to be heard: whoever hears may wait for
+ * the session.
+ */
+export function earlyTo(events: SessionEvents): (message: Message, about?: Message<RequestValue>) => void {
+  let heard = 0;
+  return (message, about) => {
+    heard += 1;
+    // Does not throw.
+    if (heard <= MAX_EARLY) void events.message(message, about);
+  };
+}
+
+/** What else than a session came of initialize, for whoever decides what to try next. */
+export function toInitializeRefused({
+  status,
+  refusal: { message, failure },
+}: HttpRefused): InitializeRefused {
+  return new InitializeRefused(status, message, failure);
+}
+
+/** @throws InitializeRefused for an answer that opens no session */
+export function checkInitialized(
+  answer: Message<ResponseValue>,
+  status: number,
+  { http }: RemoteTarget,
+): void {
+  const { result, error } = answer.value;
+  if (isObject(result)) return;
+  const said = isObject(error) && typeof error["message"] === "string" ? `: ${error["message"]}` : "";
+  const values = { method: "initialize", status, detail: http.mask(said.slice(0, MAX_DETAIL)) };
+  throw new InitializeRefused(status, answer, new MayflyError("REMOTE_REFUSED", { values }));
+}
+
+/** Characters of an error's text. */
+const MAX_DETAIL = 200;
+
+export function isAnswerTo(request: Message<RequestValue>, message: Message): boolean {
+  return !("method" in message.value) && message.value.id === request.value.id;
+}
