@@ -16,6 +16,7 @@ export type Outcomes = ReadonlyMap<string, Outcome>;
 type ByClient = ReadonlyMap<string, Outcomes>;
 
 const WAIT_MS = 20_000;
+const ERA = "era";
 /** Its outcome stands for all where there is no connection. */
 const CONNECT = "connect";
 
@@ -39,6 +40,7 @@ async function checked(scope: Scope, kind: ClientKind, way: Way, remote: Remote)
   try {
     const client = await within(connecting, WAIT_MS, "the client connects");
     scope.after(() => within(client.close(), WAIT_MS, "the client closes"));
+    outcomes.set(ERA, { seen: client.isModern ? "modern" : "legacy" });
     outcomes.set(CONNECT, { seen: comparable([client.instructions, client.capabilities]) });
     for (const check of CHECKS) outcomes.set(check.title, await outcomeOf(scope, check, client, remote));
   } catch (error) {
@@ -66,11 +68,15 @@ function failed(error: unknown): Outcome {
 
 /**
  * What a direct connection can do and the other cannot, or does in another way. Where the client itself cannot reach
- * the remote, since they are of different eras, it is to do what another client can, in whatever way.
+ * the remote, since they are of different eras, it is to do what another client can; where it chooses another era over
+ * stdio, it is to do the same in whatever way.
  */
 export function shortcomings(title: string, direct: ByClient, through: Outcomes): readonly string[] {
   const own = direct.get(title);
-  if (own && isConnected(own)) return compared(own, through, (found, expected) => found === expected);
+  const isSameEra = seenOf(own, ERA) === seenOf(through, ERA);
+  if (own && isConnected(own)) {
+    return compared(own, through, (found, expected) => !isSameEra || found === expected);
+  }
   const other = [...direct.values()].find(isConnected);
   return other ? compared(other, through, () => true) : ["no client can reach it"];
 }
@@ -82,7 +88,7 @@ function compared(
 ): readonly string[] {
   return [...direct].flatMap(([title, expected]) => {
     const found = through.get(title);
-    if (!("seen" in expected)) return [];
+    if (!("seen" in expected) || title === ERA) return [];
     if (!found) return [`${title}: there was no connection`];
     if (!("seen" in found)) return found.isApplicable ? [`${title}: ${found.reason}`] : [];
     return isGood(found.seen, expected.seen)
@@ -92,7 +98,12 @@ function compared(
 }
 
 function isConnected(outcomes: Outcomes): boolean {
-  return "seen" in (outcomes.get(CONNECT) ?? {});
+  return seenOf(outcomes, CONNECT) !== undefined;
+}
+
+function seenOf(outcomes: Outcomes | undefined, title: string): string | undefined {
+  const outcome = outcomes?.get(title);
+  return outcome && "seen" in outcome ? outcome.seen : undefined;
 }
 
 /** One remote: a line for each check, and in a column for each client what it sees directly and through. */
