@@ -18,12 +18,12 @@ import { call, initialize, notification } from "../../support/rpc.ts";
 
 /** A program that connects, calls, closes, and has nothing else to do. */
 const PROGRAM = `
-  const { createRemoteHttp } = await import("../lib/connect/http.ts");
-  const { messageOf } = await import("../lib/connect/ids.ts");
-  const { stayConnected } = await import("../lib/connect/staying-connected.ts");
-  const { openStreamable } = await import("../lib/connect/streamable.ts");
-  const { openHttpSse } = await import("../lib/connect/http-sse.ts");
-  const { silentLogger: logger } = await import("../lib/logger.ts");
+  const { createRemoteHttp } = await import("./lib/connect/wire/http.ts");
+  const { messageOf } = await import("./lib/connect/ids.ts");
+  const { stayConnected } = await import("./lib/connect/staying/staying-connected.ts");
+  const { openStreamable } = await import("./lib/connect/sessions/streamable.ts");
+  const { openHttpSse } = await import("./lib/connect/sessions/http-sse.ts");
+  const { silentLogger: logger } = await import("./lib/logger.ts");
   const [by, address, ...texts] = JSON.parse(process.env.GIVEN);
   const [url, http] = [new URL(address), await createRemoteHttp({ headers: {}, variables: {} })];
   const open = by === "http" ? openStreamable : openHttpSse;
