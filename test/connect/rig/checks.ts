@@ -159,8 +159,7 @@ async function resourceUpdated(client: Connected, tools: Remote["tools"]): Promi
   const before = client.heard.length;
   await client.watch(NOTE[tools]);
   await client.call(...callOf(tools, "touch", { uri: NOTE[tools] }));
-  const { params } = await heard(client, before, "notifications/resources/updated");
-  return params;
+  return updateOf(client, before, NOTE[tools]);
 }
 
 async function listChanged(client: Connected, tools: Remote["tools"]): Promise<unknown> {
@@ -177,11 +176,24 @@ async function ticking(client: Connected, tools: Remote["tools"]): Promise<unkno
   if (tools === "everything") throw new NotApplicable("server-everything has no such resource");
   const before = client.heard.length;
   await client.watch(TICKING);
-  return (await heard(client, before, "notifications/resources/updated")).params;
+  return updateOf(client, before, TICKING);
 }
 
-function heard(client: Connected, since: number, method: string) {
-  return until(() => client.heard.slice(since).find((said) => said.method === method), {
+/** Some servers tell of resources that nobody has subscribed to. */
+async function updateOf(client: Connected, since: number, uri: string): Promise<unknown> {
+  const isAbout = ({ params }: Notification): boolean => (params as Params | undefined)?.["uri"] === uri;
+  return (await heard(client, since, "notifications/resources/updated", isAbout)).params;
+}
+
+type Notification = Connected["heard"][number];
+
+function heard(
+  client: Connected,
+  since: number,
+  method: string,
+  isWanted: (said: Notification) => boolean = () => true,
+): Promise<Notification> {
+  return until(() => client.heard.slice(since).find((said) => said.method === method && isWanted(said)), {
     withinMs: 3000,
     label: method,
   });
