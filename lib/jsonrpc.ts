@@ -39,6 +39,11 @@ export function isResponse(message: Message): message is Message<ResponseValue> 
   return !("method" in message.value);
 }
 
+/** A text that is known to be a message: one of our own, or one that was read before. */
+export function messageOf<Value extends MessageValue = MessageValue>(text: string): Message<Value> {
+  return { text, value: JSON.parse(text) as Value };
+}
+
 /** The id as its sender wrote it. */
 export function idOf({ text }: Message<RequestValue>): string {
   return memberText(text, "id") ?? "";

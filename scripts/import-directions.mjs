@@ -26,7 +26,6 @@ const LAYERS = [
   ["lib/connect/stdio/*", "lib/connect/wire/*", "lib/connect/remote.ts"],
   [
     "lib/connect/backoff.ts",
-    "lib/connect/ids.ts",
     "lib/connect/link.ts",
     "lib/connect/messages.ts",
     "lib/connect/options.ts",

@@ -1,12 +1,10 @@
-import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
-
 import { errorText, toMayflyError } from "../errors.ts";
 import { refusalOf } from "../exchange/conversation.ts";
 import { idOf, isRequest } from "../jsonrpc.ts";
 import type { MayflyError } from "../errors.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { setMember } from "../rawjson.ts";
-import { cancelledBy, isInitialize, isPing } from "./messages.ts";
+import { cancelledBy, isInitialize, isPing, keyOf } from "./messages.ts";
 import { createQueue } from "./stdio/queue.ts";
 import type { StdioClient } from "./relay.ts";
 import { InitializeRefused } from "./remote.ts";
@@ -84,8 +82,8 @@ function answerTo(request: Message<RequestValue>, error: unknown, failure: Mayfl
 }
 
 /** Only what the remote has not been told of: it is told of the rest. */
-function cancelWaiting(id: RequestId, items: readonly Waiting[]): boolean {
-  const waiting = items.find(({ message }) => isRequest(message) && message.value.id === id);
+function cancelWaiting(key: string, items: readonly Waiting[]): boolean {
+  const waiting = items.find(({ message }) => isRequest(message) && keyOf(message) === key);
   if (waiting) waiting.isCancelled = true;
   return waiting !== undefined;
 }

@@ -87,7 +87,7 @@ export interface ModernRemote {
    */
   request(request: Message<RequestValue>, signal: AbortSignal): AsyncGenerator<Message, void, void>;
   /** Sends a notification of a client's own making: the protocol has none. Never rejects: a failure is logged. */
-  notify?(message: Message<NotificationValue>): Promise<void>;
+  notify(message: Message<NotificationValue>): Promise<void>;
   close(): Promise<void>;
 }
 

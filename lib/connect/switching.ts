@@ -1,7 +1,7 @@
 import { hasVersion } from "../eras/envelope.ts";
 import { ownId } from "../exchange/conversation.ts";
 import { INITIALIZED_TEXT, anonymousHandshake, initializeText } from "../exchange/initialize.ts";
-import { isRequest } from "../jsonrpc.ts";
+import { isRequest, messageOf } from "../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../jsonrpc.ts";
 import type { Logger } from "../logger.ts";
 import { LEGACY_VERSIONS } from "../revisions.ts";
@@ -96,8 +96,7 @@ function openingOf(message: Message, before: Opening | undefined, isOver: boolea
 }
 
 function ownInitialize(): Message<RequestValue> {
-  const text = initializeText(ownId(), anonymousHandshake(LEGACY_VERSIONS[0]));
-  return { text, value: JSON.parse(text) as RequestValue };
+  return messageOf(initializeText(ownId(), anonymousHandshake(LEGACY_VERSIONS[0])));
 }
 
 /** A client that has no answer to its handshake, or made none, does not say that it is over. */
@@ -106,7 +105,4 @@ async function beginUse(side: Side, { relay }: Link, message: Message): Promise<
   if (side.opening.era === "legacy" && !isInitialize(message)) await relay.receive(INITIALIZED);
 }
 
-const INITIALIZED: Message<NotificationValue> = {
-  text: INITIALIZED_TEXT,
-  value: JSON.parse(INITIALIZED_TEXT) as NotificationValue,
-};
+const INITIALIZED = messageOf<NotificationValue>(INITIALIZED_TEXT);

@@ -7,7 +7,7 @@ import { ownId } from "../exchange/conversation.ts";
 import { toModernRequest, withInputResponses } from "../eras/request-down.ts";
 import { resultTypeOf } from "../eras/result-up.ts";
 import { MayflyError, errorText } from "../errors.ts";
-import { idOf, isObject } from "../jsonrpc.ts";
+import { idOf, isObject, messageOf } from "../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import { shortened } from "../logger.ts";
@@ -122,8 +122,7 @@ function legacyQuestion(request: string, all: Exchange): Message<RequestValue> {
   if (!isObjectText(request)) throw outOfReach(all);
   const { mode } = Object((JSON.parse(request) as RequestValue).params) as { mode?: unknown };
   const named = mode === "url" ? editMember(request, "params", withElicitationId) : request;
-  const text = setMember(setMember(named, "jsonrpc", '"2.0"'), "id", '""');
-  const message = { text, value: JSON.parse(text) as RequestValue };
+  const message = messageOf<RequestValue>(setMember(setMember(named, "jsonrpc", '"2.0"'), "id", '""'));
   if ("refusal" in questionOf(message, all.order.client.handshake.capabilities)) throw outOfReach(all);
   return message;
 }

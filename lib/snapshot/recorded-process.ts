@@ -1,5 +1,5 @@
 import type { Child } from "../child.ts";
-import { idOf, paramsText } from "../jsonrpc.ts";
+import { idOf, messageOf, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { onAbort } from "../lifetime.ts";
 import type { OwnProcess } from "../processes.ts";
@@ -20,7 +20,7 @@ export function recordedProcess({ modern, legacy }: Snapshot, isPrivate: boolean
     exited: outlet.closed.then(() => ({ code: 0, signal: null })),
     lines: (signal) => outlet.lines(signal),
     send: async (line) => {
-      const request = { text: line, value: JSON.parse(line) as RequestValue };
+      const request = messageOf<RequestValue>(line);
       const { method, params } = request.value;
       if (method === "initialize") spoken = legacy[String(params?.["protocolVersion"])];
       const answer = spoken && recordedAnswer(spoken, request);

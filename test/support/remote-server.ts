@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { TestContext } from "node:test";
 
 import { createRemoteHttp } from "../../lib/connect/wire/http.ts";
-import { messageOf } from "../../lib/connect/ids.ts";
+import { messageOf } from "../../lib/jsonrpc.ts";
 import type { RemoteTarget } from "../../lib/connect/remote.ts";
 import type { Message, RequestValue } from "../../lib/jsonrpc.ts";
 import type { Logger } from "../../lib/logger.ts";

@@ -1,5 +1,3 @@
-import type { RequestId } from "@modelcontextprotocol/sdk/types.js";
-
 import { LISTEN } from "../../eras/names.ts";
 import { MayflyError, errorText, toMayflyError } from "../../errors.ts";
 import type { Replies } from "../../exchange/order.ts";
@@ -7,9 +5,11 @@ import { idOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { ClientGone } from "../../lifetime.ts";
 import type { Lifetime } from "../../lifetime.ts";
-import { printable } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
+import { cancelledBy, keyOf } from "../messages.ts";
 import type { StdioClient } from "../relay.ts";
+import { begun, logEnd } from "./request-log.ts";
+import type { Begun } from "./request-log.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** Requests of a stdio client that have no answer, each with what works on it. */
@@ -20,8 +20,11 @@ export interface InFlight {
    * @returns once the request is begun, or refused: ID_IN_USE, SESSION_FULL
    */
   begin(request: Message<RequestValue>, run: (lifetime: Lifetime) => Replies): Promise<void>;
-  /** The client does not want an answer any more, and gets none. */
-  cancel(id: unknown): void;
+  /**
+   * The client does not want an answer any more, and gets none.
+   * @returns whether the message says that of a request, which may have been answered
+   */
+  cancelledBy(message: Message): boolean;
   /**
    * Ends all of them: subscriptions gracefully, and others without an answer. Resolves when nothing is left of them.
    */
@@ -31,26 +34,22 @@ export interface InFlight {
 /** Requests of one client: more than any client sends before it waits. */
 const MAX_IN_FLIGHT = 1000;
 
-interface Running {
+interface Running extends Begun {
   readonly request: Message<RequestValue>;
   readonly lifetime: Lifetime;
-  readonly startedAt: number;
 }
 
 export function createInFlight(client: StdioClient, logger: Logger): InFlight {
-  const running = new Map<RequestId, Running>();
+  const running = new Map<string, Running>();
   const ends = new Set<Promise<void>>();
   const forget = (one: Running, outcome: string): void => {
-    const { id, method } = one.request.value;
+    const key = keyOf(one.request);
     // The client may have cancelled it, and used its id again.
-    if (running.get(id) !== one) return;
-    running.delete(id);
-    const durationMs = Math.round(performance.now() - one.startedAt);
-    logger.debug({ method: printable(method), durationMs, outcome }, "request");
+    if (running.get(key) !== one) return;
+    running.delete(key);
+    logEnd(one, outcome, logger);
   };
-  const cancel = (id: RequestId): void => {
-    const one = running.get(id);
-    if (!one) return;
+  const cancel = (one: Running): void => {
     forget(one, "cancelled");
     one.lifetime.end(new ClientGone());
   };
@@ -58,16 +57,21 @@ export function createInFlight(client: StdioClient, logger: Logger): InFlight {
     async begin(request, run) {
       const refusal = refusalOf(request, running);
       if (refusal) return client.write(errorText(refusal, idOf(request)));
-      const one = { request, lifetime: untimed(), startedAt: performance.now() };
-      running.set(request.value.id, one);
+      const one = { ...begun(request), request, lifetime: untimed() };
+      running.set(keyOf(request), one);
       const end = relay(one, run, forget, { client, logger }).finally(() => ends.delete(end));
       ends.add(end);
     },
-    cancel: (id) => cancel(id as RequestId),
+    cancelledBy(message) {
+      const key = cancelledBy(message);
+      const one = running.get(key ?? "");
+      if (one) cancel(one);
+      return key !== undefined;
+    },
     async close() {
-      for (const [id, { request, lifetime }] of [...running]) {
-        if (request.value.method === LISTEN) lifetime.end(new MayflyError("SHUTTING_DOWN"));
-        else cancel(id);
+      for (const one of [...running.values()]) {
+        if (one.method === LISTEN) one.lifetime.end(new MayflyError("SHUTTING_DOWN"));
+        else cancel(one);
       }
       await Promise.all(ends);
     },
@@ -75,10 +79,11 @@ export function createInFlight(client: StdioClient, logger: Logger): InFlight {
 }
 
 function refusalOf(
-  { value: { id, method } }: Message<RequestValue>,
-  running: ReadonlyMap<RequestId, Running>,
+  request: Message<RequestValue>,
+  running: ReadonlyMap<string, Running>,
 ): MayflyError | undefined {
-  if (running.has(id)) return new MayflyError("ID_IN_USE");
+  if (running.has(keyOf(request))) return new MayflyError("ID_IN_USE");
+  const { method } = request.value;
   return running.size >= MAX_IN_FLIGHT ? new MayflyError("SESSION_FULL", { values: { method } }) : undefined;
 }
 

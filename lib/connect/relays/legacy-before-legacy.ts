@@ -1,12 +1,12 @@
 import { isRequest, isResponse } from "../../jsonrpc.ts";
-import type { Message } from "../../jsonrpc.ts";
+import type { Message, RequestValue } from "../../jsonrpc.ts";
 import type { Logger } from "../../logger.ts";
 import { setMember } from "../../rawjson.ts";
-import { createJournal } from "./journal.ts";
-import type { Journal } from "./journal.ts";
-import { cancelledBy, isInitialize } from "../messages.ts";
+import { cancelledBy, isInitialize, keyOf } from "../messages.ts";
 import type { Relay, StdioClient } from "../relay.ts";
 import type { LegacyRemote } from "../remote.ts";
+import { begun, logEnd } from "./request-log.ts";
+import type { Begun } from "./request-log.ts";
 
 export interface LegacyPassing {
   readonly remote: LegacyRemote;
@@ -16,17 +16,24 @@ export interface LegacyPassing {
 
 /** Passes everything on as it is, both ways. */
 export function createLegacyBeforeLegacy({ remote, client, logger }: LegacyPassing): Relay {
-  const journal = createJournal(logger);
+  const unanswered: Unanswered = new Map();
+  const end = (key: string, outcome: string): void => {
+    const request = unanswered.get(key);
+    if (request) logEnd(request, outcome, logger);
+    unanswered.delete(key);
+  };
   let isOver = false;
   return {
     async receive(message) {
       if (isInitialize(message)) return client.write(withIdOf(message, remote.answer.text));
-      note(message, journal);
+      if (isRequest(message)) note(message, unanswered);
+      const cancelled = cancelledBy(message);
+      if (cancelled !== undefined) end(cancelled, "cancelled");
       await remote.send(message);
     },
     async hear(message) {
       if (isOver) return;
-      if (isResponse(message)) journal.end(message);
+      if (isResponse(message)) end(keyOf(message), message.value.error === undefined ? "ok" : "error");
       await client.write(message.text);
     },
     async close() {
@@ -43,8 +50,14 @@ function withIdOf(request: Message, answer: string): string {
     : setMember(answer, "id", JSON.stringify(id));
 }
 
-function note(message: Message, journal: Journal): void {
-  if (isRequest(message)) journal.begin(message);
-  const id = cancelledBy(message);
-  if (id !== undefined) journal.cancelled(id);
+/** By their keys. */
+type Unanswered = Map<string, Begun>;
+
+/** Requests that are remembered for the log, which says nothing of older ones that nobody has answered yet. */
+const MAX_UNANSWERED = 10_000;
+
+function note(request: Message<RequestValue>, unanswered: Unanswered): void {
+  const [oldest] = unanswered.keys();
+  if (unanswered.size >= MAX_UNANSWERED && oldest !== undefined) unanswered.delete(oldest);
+  unanswered.set(keyOf(request), begun(request));
 }

@@ -150,10 +150,10 @@ function withLevel(text: string, level: string | undefined): string {
 
 async function note(message: Message<NotificationValue>, relaying: Relaying): Promise<void> {
   const { remote, inFlight, changes, logger } = relaying;
-  const { method, params } = message.value;
+  const { method } = message.value;
   if (method === "notifications/initialized") return changes.start();
-  if (method === "notifications/cancelled") return inFlight.cancel(params?.["requestId"]);
-  if (OF_A_SESSION.test(method) || !remote.notify) {
+  if (inFlight.cancelledBy(message)) return;
+  if (OF_A_SESSION.test(method)) {
     return logger.debug(
       { method: shortened(method) },
       "A notification that the remote has no use for: dropped",

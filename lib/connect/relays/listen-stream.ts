@@ -6,7 +6,7 @@ import { errorText, toMayflyError } from "../../errors.ts";
 import type { MayflyError } from "../../errors.ts";
 import { ownId } from "../../exchange/conversation.ts";
 import type { Filter } from "../../exchange/listening.ts";
-import { isNotification, isObject, isResponse } from "../../jsonrpc.ts";
+import { isNotification, isObject, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { deferred } from "../../promises.ts";
 import { editMember, memberText } from "../../rawjson.ts";
@@ -54,8 +54,7 @@ const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 
 function listenRequest(wanted: Filter, introduction: Introduction): Message<RequestValue> {
   const params = JSON.stringify({ notifications: wanted });
-  const text = modernRequestText(ownId(), LISTEN, params, introduction);
-  return { text, value: JSON.parse(text) as RequestValue };
+  return messageOf(modernRequestText(ownId(), LISTEN, params, introduction));
 }
 
 /** A mark may be missing, but must not be that of another subscription. */

@@ -13,7 +13,7 @@ import { createHeldProcesses } from "../../input/held-processes.ts";
 import type { HeldProcess, HeldProcesses } from "../../input/held-processes.ts";
 import { mayBeAsked } from "../../input/questions.ts";
 import { bindingOf, checkInputResponses } from "../../input/rerun.ts";
-import { idOf, isNotification, isRequest } from "../../jsonrpc.ts";
+import { idOf, isNotification, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../../jsonrpc.ts";
 import type { Lifetime } from "../../lifetime.ts";
 import type { Logger } from "../../logger.ts";
@@ -38,8 +38,7 @@ export interface ModernBeforeLegacy {
 
 /** The handshake for a client that makes none, from what its first request says of it. Source: 2026-07-28/basic. */
 export function initializeFor(envelope: Envelope): Message<RequestValue> {
-  const text = initializeText(ownId(), handshakeOfEnvelope(envelope));
-  return { text, value: JSON.parse(text) as RequestValue };
+  return messageOf(initializeText(ownId(), handshakeOfEnvelope(envelope)));
 }
 
 /** Milliseconds that a client has for the answers to a question. */
@@ -157,11 +156,6 @@ function orderFor(request: Message<RequestValue>, client: Client, input: Input, 
   };
 }
 
-async function note(
-  { text, value }: Message<NotificationValue>,
-  { table, inFlight }: Relaying,
-): Promise<void> {
-  const { method, params } = value;
-  if (method === "notifications/cancelled") return inFlight.cancel(params?.["requestId"]);
-  await table.lane()(toLegacyRequest(text, method));
+async function note(message: Message<NotificationValue>, { table, inFlight }: Relaying): Promise<void> {
+  if (!inFlight.cancelledBy(message)) await table.lane()(toLegacyRequest(message.text, message.value.method));
 }

@@ -1,13 +1,13 @@
 import type { Child } from "../../child.ts";
-import { MayflyError, errorText, toMayflyError } from "../../errors.ts";
-import { idOf, isRequest, isResponse } from "../../jsonrpc.ts";
+import { errorText, toMayflyError } from "../../errors.ts";
+import { idOf, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
-import { shortened } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
 import type { OwnProcess } from "../../processes.ts";
 import { deferred } from "../../promises.ts";
 import type { ModernRemote } from "../remote.ts";
+import { untilAnswer } from "./until-answer.ts";
 
 /**
  * What stands in the place of a process where the server is a remote one without a handshake: a line to it is a request
@@ -44,7 +44,7 @@ export function remoteProcess(
       }
     },
     async send(line) {
-      const message = { text: line, value: JSON.parse(line) as RequestValue };
+      const message = messageOf(line);
       // A cancelled one shows by the end of its stream.
       if (isRequest(message)) inbox.put({ ...message, text: edit(line) });
     },
@@ -88,26 +88,11 @@ async function* answersTo(
   logger: Logger,
 ): AsyncGenerator<string, void, void> {
   try {
-    let answer: Message | undefined;
-    for await (const message of messages) {
-      // What comes after it is for nobody: the request is let go of first.
-      if (isResponse(message)) {
-        answer = message;
-        break;
-      }
-      yield message.text;
-    }
-    signal.throwIfAborted();
-    yield answer?.text ?? errorText(tooEarly(request), idOf(request));
+    for await (const { text } of untilAnswer(messages, request, signal)) yield text;
   } catch (error) {
     if (signal.aborted) return;
     const failure = toMayflyError(error);
     if (failure.code === "INTERNAL") logger.error({ err: error }, "A remote could not be asked");
     yield errorText(failure, idOf(request));
   }
-}
-
-function tooEarly({ value }: Message<RequestValue>): MayflyError {
-  const values = { detail: "its answer ended too early", method: shortened(value.method) };
-  return new MayflyError("REMOTE_LOST", { values });
 }

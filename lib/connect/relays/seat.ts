@@ -2,7 +2,7 @@ import type { Child } from "../../child.ts";
 import { requestText } from "../../eras/request-down.ts";
 import { ownId } from "../../exchange/conversation.ts";
 import { CLIENT_GONE, cancelledText } from "../../exchange/endings.ts";
-import { idOf, isNotification, isRequest } from "../../jsonrpc.ts";
+import { idOf, isNotification, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../../jsonrpc.ts";
 import type { OwnProcess } from "../../processes.ts";
 import { deferred, once } from "../../promises.ts";
@@ -48,7 +48,7 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
     exited: gone.then(() => ({ code: 0, signal: null })),
     lines: (signal) => outlet.lines(signal),
     async send(line) {
-      const message = { text: line, value: JSON.parse(line) as Message["value"] };
+      const message = messageOf(line);
       if (isRequest(message)) await request(message);
       else if (isNotification(message)) await note(message);
       else await send(line);

@@ -2,7 +2,7 @@ import { rankOf } from "../../eras/notification-up.ts";
 import { INITIALIZED_TEXT } from "../../exchange/initialize.ts";
 import { refusalOf } from "../../exchange/conversation.ts";
 import { mayBeAsked } from "../../input/questions.ts";
-import { isNotification, isObject, isRequest, isResponse } from "../../jsonrpc.ts";
+import { isNotification, isObject, isRequest, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { shortened } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
@@ -44,7 +44,7 @@ export function createTable(remote: LegacyRemote, logger: Logger): Table {
   const lane = (): Lane => {
     let last = ready;
     return (text) => {
-      last = last.then(() => remote.send({ text, value: JSON.parse(text) as Message["value"] }));
+      last = last.then(() => remote.send(messageOf(text)));
       sending.add(last);
       const sent = last;
       return sent.finally(() => sending.delete(sent));

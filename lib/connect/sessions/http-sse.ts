@@ -9,7 +9,7 @@ import { endpointFrom, notMcp } from "./endpoint.ts";
 import { readEvents } from "../wire/events.ts";
 import { HttpRefused, checkInitialized, earlyTo, isAnswerTo, toInitializeRefused } from "./exchanges.ts";
 import type { HttpAnswer } from "../wire/http.ts";
-import { keyOf } from "../ids.ts";
+import { keyOf } from "../messages.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteSession, RemoteTarget, SessionEvents } from "../remote.ts";
 import { sendInOrder } from "./sending.ts";

@@ -4,7 +4,7 @@ import { shortened } from "../../logger.ts";
 import { settlesWithin } from "../../promises.ts";
 import { HttpRefused } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
-import { cancelledKey } from "../ids.ts";
+import { cancelledBy } from "../messages.ts";
 import { forget, saysForgotten, sessionLost } from "./session-state.ts";
 import type { Session } from "./session-state.ts";
 
@@ -43,8 +43,7 @@ const AHEAD_MS = 50;
 
 /** A server that hears of the end of a request before its beginning would carry it out. */
 async function letRequestAhead(message: Message, { posts }: Session): Promise<void> {
-  if (nameOf(message) !== "notifications/cancelled") return;
-  const post = posts.get(cancelledKey(message) ?? "");
+  const post = posts.get(cancelledBy(message) ?? "");
   if (!post) return;
   await settlesWithin(post.written.promise, ACCEPT_MS);
   await settlesWithin(post.taken.promise, AHEAD_MS);

@@ -5,7 +5,7 @@ import { shortened } from "../../logger.ts";
 import { settlesWithin } from "../../promises.ts";
 import { HttpRefused, abortAll, newPost } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
-import { keyOf } from "../ids.ts";
+import { keyOf } from "../messages.ts";
 import type { RemoteTarget, SessionEvents } from "../remote.ts";
 
 /** What the steps of a session share, whatever its transport. */

@@ -12,7 +12,7 @@ import {
   toInitializeRefused,
 } from "./exchanges.ts";
 import type { HttpAnswer } from "../wire/http.ts";
-import { keyOf } from "../ids.ts";
+import { keyOf } from "../messages.ts";
 import { listen } from "./listening.ts";
 import { messagesFor, postOther, postRequest } from "./posting.ts";
 import { InitializeRefused } from "../remote.ts";

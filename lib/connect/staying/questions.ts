@@ -1,8 +1,8 @@
 import { ownId } from "../../exchange/conversation.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
-import { idOf } from "../../jsonrpc.ts";
+import { idOf, messageOf } from "../../jsonrpc.ts";
 import { editMember, memberText, setMember } from "../../rawjson.ts";
-import { cancelledKey, keyOf, messageOf } from "../ids.ts";
+import { cancelledBy, keyOf } from "../messages.ts";
 
 /**
  * What the sessions of a remote ask the client. A client that answers late must not answer a session that has asked
@@ -49,7 +49,7 @@ export function createQuestions(): Questions {
       return id === clientId ? answer : messageOf(setMember(answer.text, "id", id));
     },
     cancel(message) {
-      const key = cancelledKey(message);
+      const key = cancelledBy(message);
       const mapped = [...open].find(([clientKey, { id }]) => clientKey === key || id === key);
       if (!mapped) return message;
       const [clientKey, { id, clientId }] = mapped;

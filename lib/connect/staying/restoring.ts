@@ -1,11 +1,11 @@
 import { MayflyError, toMayflyError } from "../../errors.ts";
 import { ownId } from "../../exchange/conversation.ts";
-import { isRequest, isObject } from "../../jsonrpc.ts";
+import { isObject, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
 import { setMember } from "../../rawjson.ts";
 import { pause, pauseAfter } from "../backoff.ts";
-import { keyOf, messageOf } from "../ids.ts";
+import { keyOf } from "../messages.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteSession, SessionEvents } from "../remote.ts";
 import {

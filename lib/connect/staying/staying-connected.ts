@@ -1,12 +1,12 @@
 import { MayflyError } from "../../errors.ts";
 import { requestText } from "../../eras/request-down.ts";
 import { ownId } from "../../exchange/conversation.ts";
-import { isObject, isRequest, isResponse } from "../../jsonrpc.ts";
+import { isNotification, isObject, isRequest, isResponse } from "../../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
 import type { Logger } from "../../logger.ts";
 import { once } from "../../promises.ts";
-import { cancelledKey, keyOf } from "../ids.ts";
+import { cancelledBy, isCancelling, keyOf } from "../messages.ts";
 import { startPings } from "./pings.ts";
 import { createQuestions } from "./questions.ts";
 import type { LegacyRemote } from "../remote.ts";
@@ -99,9 +99,9 @@ async function send(message: Message, all: Stay, reopening: Reopening): Promise<
   if (all.life.signal.aborted) return;
   if (isRequest(message)) return sendRequest(message, all, reopening);
   if (isResponse(message)) return sendAnswer(message, all, reopening);
-  const method = "method" in message.value ? message.value.method : "";
-  if (method === "notifications/cancelled") return cancel(message, all);
-  if (method === "notifications/initialized") all.initialized = message;
+  if (isCancelling(message)) return cancel(message, all);
+  if (isNotification(message) && message.value.method === "notifications/initialized")
+    all.initialized = message;
   return forward(message, all, reopening);
 }
 
@@ -132,7 +132,7 @@ async function forward(message: Message, all: Stay, reopening: Reopening): Promi
  * Source: 2025-11-25/basic/utilities/cancellation.
  */
 async function cancel(message: Message, all: Stay): Promise<void> {
-  const key = cancelledKey(message) ?? "";
+  const key = cancelledBy(message) ?? "";
   const request = all.pending.get(key);
   all.pending.delete(key);
   if (request && all.waiting.remove(request)) return;

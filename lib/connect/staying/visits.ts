@@ -1,10 +1,10 @@
 import { MayflyError, errorText } from "../../errors.ts";
 import { cancelledText } from "../../exchange/endings.ts";
-import { idOf, isNotification, isRequest, isResponse } from "../../jsonrpc.ts";
-import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
+import { idOf, isRequest, isResponse, messageOf } from "../../jsonrpc.ts";
+import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { shortened } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
-import { keyOf, messageOf } from "../ids.ts";
+import { isCancelling, keyOf } from "../messages.ts";
 import type { Pings } from "./pings.ts";
 import type { Questions } from "./questions.ts";
 import type { RemoteSession, SessionEvents } from "../remote.ts";
@@ -84,10 +84,6 @@ function receive(
   if (isRequest(message)) return all.hear(all.questions.ask(message), about);
   if (isResponse(message)) return receiveAnswer(message, about, all);
   return all.hear(isCancelling(message) ? all.questions.cancel(message) : message, about);
-}
-
-function isCancelling(message: Message): message is Message<NotificationValue> {
-  return isNotification(message) && message.value.method === "notifications/cancelled";
 }
 
 function receiveAnswer(

@@ -6,7 +6,7 @@ import { ownId } from "../../exchange/conversation.ts";
 import { createToolMemory } from "../../exchange/tool-memory.ts";
 import type { ToolMemory } from "../../exchange/tool-memory.ts";
 import { HEADER_MISMATCH, MayflyError, toMayflyError } from "../../errors.ts";
-import { idOf, isNotification, isResponse } from "../../jsonrpc.ts";
+import { idOf, isNotification, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { printable } from "../../logger.ts";
 import { memberText } from "../../rawjson.ts";
@@ -34,8 +34,7 @@ export async function discover(
   introduction: Introduction,
   signal: AbortSignal,
 ): Promise<Discovery> {
-  const text = modernRequestText(ownId(), "server/discover", "{}", introduction);
-  const request = { text, value: JSON.parse(text) as RequestValue };
+  const request = messageOf<RequestValue>(modernRequestText(ownId(), "server/discover", "{}", introduction));
   const answer = await post(target, request, NO_TOOLS, signal);
   if (!isSuccess(answer)) return { refused: await readRefusal(answer, askedBy(request), target, signal) };
   const { status } = answer;

@@ -3,7 +3,7 @@ import { modernRequestText } from "../../eras/request-down.ts";
 import type { Introduction } from "../../eras/request-down.ts";
 import { ownId } from "../../exchange/conversation.ts";
 import { toMayflyError } from "../../errors.ts";
-import { isObject, isResponse } from "../../jsonrpc.ts";
+import { isObject, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { printable } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
@@ -43,8 +43,7 @@ export async function learnTools(
 
 function listing(client: Introduction, cursor: unknown): Message<RequestValue> {
   const params = typeof cursor === "string" ? JSON.stringify({ cursor }) : "{}";
-  const text = modernRequestText(ownId(), "tools/list", params, client);
-  return { text, value: JSON.parse(text) as RequestValue };
+  return messageOf(modernRequestText(ownId(), "tools/list", params, client));
 }
 
 async function nextCursor(answers: AsyncGenerator<Message, void, void>): Promise<unknown> {
@@ -74,7 +73,7 @@ export function withoutFlawedTools(message: Message<ResponseValue>, logger: Logg
   const text = editMember(message.text, "result", (raw) =>
     editMember(raw, "tools", (list) => editElements(list, kept)),
   );
-  return { text, value: JSON.parse(text) as ResponseValue };
+  return messageOf(text);
 }
 
 function isFlawed(tool: unknown): tool is Record<string, unknown> {

@@ -51,6 +51,7 @@ async function open(t: TestContext, capabilities: Params = DECLARED): Promise<Op
         listens.push(listenOf(value.id, value.params ?? {}, signal, put));
         return () => undefined;
       }),
+    notify: async () => undefined,
     close: async () => undefined,
   };
   const client = createRelayClient();

@@ -111,6 +111,24 @@ describe("a modern client before a modern remote", () => {
     assert.equal(client.texts.length, 1);
   });
 
+  test("cancels the request that it names, and none whose id is the same but for a number's last digits", async () => {
+    const { relay, client } = modern(async function* (asked, signal) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      yield asked;
+    });
+    const [one, other] = ["9007199254740992", "9007199254740993"];
+    const asking = (id: string) => `{"jsonrpc":"2.0","id":${id},"method":"slow"}`;
+    await relay.receive(message(asking(one ?? "")));
+    await relay.receive(message(asking(other ?? "")));
+    assert.deepEqual(client.texts, []);
+    const params = `{"requestId":${other}}`;
+    await relay.receive(message(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`));
+    await relay.receive(message(asking(one ?? "")));
+    assert.equal(client.texts.length, 1);
+    assert.match(client.texts[0] ?? "", /"id":9007199254740992,.*id has no answer yet/);
+    await within(relay.close(), 1000, "the relay closes");
+  });
+
   test("is told that an id is in use", async () => {
     const { relay, client } = modern(async function* (_request, signal) {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));

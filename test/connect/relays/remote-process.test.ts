@@ -22,6 +22,7 @@ async function open(t: TestContext, serve: Serve, slow?: StdioClient): Promise<R
     era: "modern",
     discovered: '{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}',
     request: serve,
+    notify: async () => undefined,
     close: async () => undefined,
   };
   const client = createRelayClient();

@@ -19,7 +19,7 @@ import { call, initialize, notification } from "../../support/rpc.ts";
 /** A program that connects, calls, closes, and has nothing else to do. */
 const PROGRAM = `
   const { createRemoteHttp } = await import("./lib/connect/wire/http.ts");
-  const { messageOf } = await import("./lib/connect/ids.ts");
+  const { messageOf } = await import("./lib/jsonrpc.ts");
   const { stayConnected } = await import("./lib/connect/staying/staying-connected.ts");
   const { openStreamable } = await import("./lib/connect/sessions/streamable.ts");
   const { openHttpSse } = await import("./lib/connect/sessions/http-sse.ts");

@@ -261,7 +261,7 @@ test("a notification is a POST of its own, whose failure is logged", async (t) =
   const remote = createModernRemote(target, "{}");
   for (const method of ["custom/fine", "custom/refused"]) {
     const value = { jsonrpc: "2.0", method };
-    await remote.notify?.({ text: JSON.stringify(value), value });
+    await remote.notify({ text: JSON.stringify(value), value });
   }
   equal(asked.length, 2);
   equal(target.lines.length, 1);
