@@ -121,6 +121,7 @@ const LAYERS = [
     "lib/body-memory.ts",
     "lib/line-memory.ts",
     "lib/lines.ts",
+    "lib/mailbox.ts",
     "lib/never-settable.ts",
     "lib/request-variables.ts",
     "lib/resolve.ts",

@@ -1,7 +1,7 @@
 import type { Child } from "../child.ts";
 import { idOf, messageOf, paramsText } from "../jsonrpc.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { onAbort } from "../lifetime.ts";
+import { createMailbox } from "../mailbox.ts";
 import type { OwnProcess } from "../processes.ts";
 import { deferred } from "../promises.ts";
 import { editMember, isObjectText, memberText, setMember } from "../rawjson.ts";
@@ -13,25 +13,30 @@ import type { RecordedAnswers, Snapshot } from "./format.ts";
  * @param isPrivate whether modern clients are told to keep the answers for themselves
  */
 export function recordedProcess({ modern, legacy }: Snapshot, isPrivate: boolean): OwnProcess {
-  const outlet = createOutlet();
+  const mailbox = createMailbox<string>();
+  const { promise: gone, resolve } = deferred();
+  const end = (): void => {
+    mailbox.close();
+    resolve();
+  };
   let spoken = modern;
   const child: Child = {
     pid: undefined,
-    exited: outlet.closed.then(() => ({ code: 0, signal: null })),
-    lines: (signal) => outlet.lines(signal),
+    exited: gone.then(() => ({ code: 0, signal: null })),
+    lines: (signal) => mailbox.items(signal),
     send: async (line) => {
       const request = messageOf<RequestValue>(line);
       const { method, params } = request.value;
       if (method === "initialize") spoken = legacy[String(params?.["protocolVersion"])];
       const answer = spoken && recordedAnswer(spoken, request);
       const shown = answer !== undefined && isPrivate ? madePrivate(answer, spoken === modern) : answer;
-      if (shown !== undefined) outlet.write(setMember(shown, "id", idOf(request)));
+      if (shown !== undefined) mailbox.put(setMember(shown, "id", idOf(request)));
     },
     stderrTail: () => "",
-    end: async () => outlet.close(),
-    kill: () => outlet.close(),
+    end: async () => end(),
+    kill: end,
   };
-  return { child, end: () => outlet.close(), gone: outlet.closed };
+  return { child, end, gone };
 }
 
 /** The answer to a request, under another id; undefined where it is not recorded. */
@@ -51,41 +56,4 @@ function madePrivate(answer: string, isModern: boolean): string {
     const isHinted = isObjectText(result) && (isModern || memberText(result, "cacheScope") !== undefined);
     return isHinted ? setMember(result, "cacheScope", '"private"') : result;
   });
-}
-
-/** Lines for one reader. */
-interface Outlet {
-  readonly write: (line: string) => void;
-  readonly close: () => void;
-  readonly closed: Promise<void>;
-  readonly lines: (signal: AbortSignal) => AsyncGenerator<string, void, void>;
-}
-
-function createOutlet(): Outlet {
-  const { promise: closed, resolve } = deferred();
-  const outlet = { waiting: [] as string[], isOpen: true, news: deferred() };
-  return {
-    write: (line) => {
-      outlet.waiting.push(line);
-      outlet.news.resolve();
-    },
-    close: () => {
-      outlet.isOpen = false;
-      outlet.news.resolve();
-      resolve();
-    },
-    closed,
-    lines: async function* lines(signal) {
-      const off = onAbort(signal, () => outlet.news.resolve());
-      try {
-        while (outlet.isOpen && !signal.aborted) {
-          yield* outlet.waiting.splice(0);
-          await outlet.news.promise;
-          outlet.news = deferred();
-        }
-      } finally {
-        off();
-      }
-    },
-  };
 }

@@ -4,6 +4,7 @@ import { idOf, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
 import type { Logger } from "../../logger.ts";
+import { createMailbox } from "../../mailbox.ts";
 import type { OwnProcess } from "../../processes.ts";
 import { deferred } from "../../promises.ts";
 import type { ModernRemote } from "../remote.ts";
@@ -21,7 +22,7 @@ export function remoteProcess(
 ): OwnProcess {
   const over = new AbortController();
   const { promise: gone, resolve } = deferred();
-  const inbox = createInbox(over.signal);
+  const inbox = createMailbox<Message<RequestValue>>();
   let asked: AsyncGenerator<Message, void, void> | undefined;
   const end = (): void => {
     over.abort();
@@ -35,7 +36,7 @@ export function remoteProcess(
     async *lines(signal) {
       const off = onAbort(signal, end);
       try {
-        for (let next = await inbox.next(); next; next = await inbox.next()) {
+        for await (const next of inbox.items(over.signal)) {
           asked = remote.request(next, over.signal);
           yield* answersTo(next, asked, over.signal, logger);
         }
@@ -53,31 +54,6 @@ export function remoteProcess(
     kill: end,
   };
   return { child, end, gone };
-}
-
-interface Inbox {
-  put(request: Message<RequestValue>): void;
-  /** @returns undefined when the signal has fired */
-  next(): Promise<Message<RequestValue> | undefined>;
-}
-
-function createInbox(signal: AbortSignal): Inbox {
-  const waiting: Message<RequestValue>[] = [];
-  let news = deferred();
-  signal.addEventListener("abort", () => news.resolve(), { once: true });
-  return {
-    put(request) {
-      waiting.push(request);
-      news.resolve();
-    },
-    async next() {
-      while (waiting.length === 0 && !signal.aborted) {
-        news = deferred();
-        await news.promise;
-      }
-      return signal.aborted ? undefined : waiting.shift();
-    },
-  };
 }
 
 /** What a remote says to a request, up to the answer; whatever goes wrong is the answer. */

@@ -4,10 +4,10 @@ import { ownId } from "../../exchange/conversation.ts";
 import { CLIENT_GONE, cancelledText } from "../../exchange/endings.ts";
 import { idOf, isNotification, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../../jsonrpc.ts";
+import { createMailbox } from "../../mailbox.ts";
 import type { OwnProcess } from "../../processes.ts";
 import { deferred, once } from "../../promises.ts";
 import { setMember } from "../../rawjson.ts";
-import { createOutlet } from "./outlet.ts";
 import type { Table } from "./table.ts";
 
 /**
@@ -28,7 +28,7 @@ export interface Seat extends OwnProcess {
 const MAX_WAITING = 1000;
 
 export function takeSeat(table: Table, isListening: boolean): Seat {
-  const outlet = createOutlet();
+  const mailbox = createMailbox<string>();
   const send = table.lane();
   const { promise: gone, resolve } = deferred();
   let level: string | undefined;
@@ -40,13 +40,13 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
     }
     table.watches.leave(self);
     table.seats.delete(self);
-    outlet.close();
+    mailbox.close();
     resolve();
   });
   const child: Child = {
     pid: undefined,
     exited: gone.then(() => ({ code: 0, signal: null })),
-    lines: (signal) => outlet.lines(signal),
+    lines: (signal) => mailbox.items(signal),
     async send(line) {
       const message = messageOf(line);
       if (isRequest(message)) await request(message);
@@ -60,7 +60,7 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
   const request = async (message: Message<RequestValue>): Promise<void> => {
     const { method, params } = message.value;
     // The session has been opened already, and its answer is that to anybody.
-    if (method === "initialize") return outlet.put(setMember(table.answer, "id", idOf(message)));
+    if (method === "initialize") return mailbox.put(setMember(table.answer, "id", idOf(message)));
     if (method === "resources/subscribe") return table.watches.join(message, self);
     if (method === "logging/setLevel") {
       level = String(params?.["level"]);
@@ -84,9 +84,9 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
       return level;
     },
     get isFull() {
-      return outlet.size >= MAX_WAITING;
+      return mailbox.size >= MAX_WAITING;
     },
-    put: (text) => outlet.put(text),
+    put: (text) => mailbox.put(text),
   };
   table.seats.add(self);
   return self;

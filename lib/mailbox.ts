@@ -1,26 +1,26 @@
-import { onAbort } from "../../lifetime.ts";
-import { deferred } from "../../promises.ts";
+import { onAbort } from "./lifetime.ts";
+import { deferred } from "./promises.ts";
 
-/** Lines for one reader, who may come later. */
-export interface Outlet {
-  /** Of the lines that wait. */
+/** Things for one reader, who may come later. Without a bound: whoever puts something looks at the size. */
+export interface Mailbox<Item> {
+  /** Of what waits. */
   readonly size: number;
-  put(line: string): void;
+  put(item: Item): void;
   /** What waits is not read any more. */
   close(): void;
   /** Until it is closed, or the signal fires. */
-  lines(signal: AbortSignal): AsyncGenerator<string, void, void>;
+  items(signal: AbortSignal): AsyncGenerator<Item, void, void>;
 }
 
-export function createOutlet(): Outlet {
-  const waiting: string[] = [];
+export function createMailbox<Item>(): Mailbox<Item> {
+  const waiting: Item[] = [];
   const state = { isOpen: true, news: deferred() };
   return {
     get size() {
       return waiting.length;
     },
-    put(line) {
-      waiting.push(line);
+    put(item) {
+      waiting.push(item);
       state.news.resolve();
     },
     close() {
@@ -28,12 +28,12 @@ export function createOutlet(): Outlet {
       waiting.length = 0;
       state.news.resolve();
     },
-    async *lines(signal) {
+    async *items(signal) {
       const off = onAbort(signal, () => state.news.resolve());
       try {
         while (state.isOpen && !signal.aborted) {
-          const line = waiting.shift();
-          if (line !== undefined) yield line;
+          const item = waiting.shift();
+          if (item !== undefined) yield item;
           else {
             state.news = deferred();
             await state.news.promise;
