@@ -1,8 +1,11 @@
-import { isObject } from "../../jsonrpc.ts";
+import { idOf, isObject, isRequest } from "../../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { MayflyError } from "../../errors.ts";
 import { deferred } from "../../promises.ts";
-import type { Refusal } from "../wire/answers.ts";
+import { shortened } from "../../logger.ts";
+import { isSuccess, readRefusal } from "../wire/answers.ts";
+import type { Asked, Refusal } from "../wire/answers.ts";
+import type { HttpAnswer } from "../wire/http.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteTarget, SessionEvents } from "../remote.ts";
 
@@ -11,14 +14,32 @@ import type { RemoteTarget, SessionEvents } from "../remote.ts";
 /** The answer was no success. */
 export class HttpRefused extends Error {
   override readonly name = "HttpRefused";
-  readonly status: number;
   readonly refusal: Refusal;
 
-  constructor(status: number, refusal: Refusal) {
+  constructor(refusal: Refusal) {
     super(refusal.failure.message);
-    this.status = status;
     this.refusal = refusal;
   }
+}
+
+/** @throws HttpRefused, the reason of the signal */
+export async function checkAccepted(
+  answer: HttpAnswer,
+  asked: Asked,
+  target: RemoteTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isSuccess(answer)) throw new HttpRefused(await readRefusal(answer, asked, target, signal));
+}
+
+/** What is asked with a message, as {@link checkAccepted} wants it. */
+export function askedBy(message: Message): Asked {
+  const method = nameOf(message);
+  return isRequest(message) ? { method, id: idOf(message) } : { method };
+}
+
+export function nameOf({ value }: Message): string {
+  return "method" in value ? shortened(value.method) : "a response";
 }
 
 /** A request of the client on its way. */
@@ -74,8 +95,7 @@ export function earlyTo(events: SessionEvents): (message: Message, about?: Messa
 
 /** What else than a session came of initialize, for whoever decides what to try next. */
 export function toInitializeRefused({
-  status,
-  refusal: { message, failure },
+  refusal: { status, message, failure },
 }: HttpRefused): InitializeRefused {
   return new InitializeRefused(status, message, failure);
 }

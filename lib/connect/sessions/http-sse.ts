@@ -4,10 +4,17 @@ import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
 import { LineTooLong } from "../../lines.ts";
 import { deferred, once } from "../../promises.ts";
-import { lost, readRefusal } from "../wire/answers.ts";
+import { isEventStream, lost } from "../wire/answers.ts";
 import { endpointFrom, notMcp } from "./endpoint.ts";
 import { readEvents } from "../wire/events.ts";
-import { HttpRefused, checkInitialized, earlyTo, isAnswerTo, toInitializeRefused } from "./exchanges.ts";
+import {
+  HttpRefused,
+  checkAccepted,
+  checkInitialized,
+  earlyTo,
+  isAnswerTo,
+  toInitializeRefused,
+} from "./exchanges.ts";
 import type { HttpAnswer } from "../wire/http.ts";
 import { keyOf } from "../messages.ts";
 import { InitializeRefused } from "../remote.ts";
@@ -75,11 +82,8 @@ async function openStream({ target, stream }: HttpSse): Promise<HttpAnswer> {
   const { signal } = stream;
   const headers = { accept: "text/event-stream" };
   const answer = await target.http.request("GET", target.url, { headers, signal, what: "its event stream" });
-  if (answer.status < 200 || answer.status >= 300) {
-    const refusal = await readRefusal(answer, { method: "its event stream" }, target, signal);
-    throw new HttpRefused(answer.status, refusal);
-  }
-  if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? "")) return answer;
+  await checkAccepted(answer, { method: answer.what }, target, signal);
+  if (isEventStream(answer)) return answer;
   answer.body.destroy();
   throw new InitializeRefused(answer.status, undefined, notMcp("something else than an event stream"));
 }

@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from "../../promises.ts";
-import { messagesIn, readRefusal } from "../wire/answers.ts";
+import { isEventStream, isSuccess, messagesIn, readRefusal } from "../wire/answers.ts";
 import type { Received } from "../wire/answers.ts";
 import { pause, pauseAfter } from "../backoff.ts";
 import { HttpRefused } from "./exchanges.ts";
@@ -76,9 +76,9 @@ export async function getStream(
 ): Promise<Got> {
   const answer = await get(place, signal, all);
   if (!answer) return "later";
-  if (answer.status >= 200 && answer.status < 300) return streamOf(answer);
-  const asked = { method: "a stream" };
-  const refused = new HttpRefused(answer.status, await readRefusal(answer, asked, all.target, signal));
+  if (isSuccess(answer)) return streamOf(answer);
+  const asked = { method: answer.what };
+  const refused = new HttpRefused(await readRefusal(answer, asked, all.target, signal));
   all.target.logger.debug({ error: refused.message }, "The remote server gave no stream");
   if (mayForget && saysForgotten(refused, all)) {
     void forget(all);
@@ -106,7 +106,7 @@ function asBytes(id: string): string {
 }
 
 function streamOf(answer: HttpAnswer): Got {
-  if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? "")) return answer;
+  if (isEventStream(answer)) return answer;
   answer.body.destroy();
   return "never";
 }

@@ -1,9 +1,7 @@
 import { toMayflyError } from "../../errors.ts";
-import { idOf, isRequest } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import { shortened } from "../../logger.ts";
-import { lost, messagesIn, readRefusal } from "../wire/answers.ts";
-import { HttpRefused, during } from "./exchanges.ts";
+import { lost, messagesIn } from "../wire/answers.ts";
+import { askedBy, checkAccepted, during, nameOf } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import type { HttpAnswer } from "../wire/http.ts";
 import { POST_HEADERS } from "../wire/modern-headers.ts";
@@ -53,7 +51,7 @@ export async function* messagesFor(
   while (!post.isAnswered && !signal.aborted) {
     if (stream) yield* readFrom(stream, place, signal, all);
     if (post.isAnswered || signal.aborted) return;
-    if (place.id === undefined) throw lost(answer.body, shortened(request.value.method));
+    if (place.id === undefined) throw lost(answer.body, nameOf(request));
     stream = await goOn(place, signal, all);
     if (!stream && place.failures > MAX_FAILURES) place.id = undefined;
   }
@@ -98,14 +96,10 @@ async function send(
   written?: () => void,
 ): Promise<HttpAnswer> {
   const { target } = all;
-  const method = "method" in message.value ? shortened(message.value.method) : "a response";
   const headers = { ...POST_HEADERS, ...headersOf(all) };
-  const sent = { headers, body: message.text, signal, what: method, written };
+  const sent = { headers, body: message.text, signal, what: nameOf(message), written };
   const answer = await target.http.request("POST", target.url, sent);
-  if (answer.status >= 200 && answer.status < 300) {
-    all.hurry();
-    return answer;
-  }
-  const asked = isRequest(message) ? { method, id: idOf(message) } : { method };
-  throw new HttpRefused(answer.status, await readRefusal(answer, asked, target, signal));
+  await checkAccepted(answer, askedBy(message), target, signal);
+  all.hurry();
+  return answer;
 }

@@ -1,8 +1,7 @@
 import { isRequest } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import { shortened } from "../../logger.ts";
 import { settlesWithin } from "../../promises.ts";
-import { HttpRefused } from "./exchanges.ts";
+import { HttpRefused, nameOf } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import { cancelledBy } from "../messages.ts";
 import { forget, saysForgotten, sessionLost } from "./session-state.ts";
@@ -60,8 +59,4 @@ export async function told(sending: Promise<void>, message: Message, all: Sessio
     void forget(all);
     throw sessionLost(nameOf(message));
   }
-}
-
-export function nameOf({ value }: Message): string {
-  return "method" in value ? shortened(value.method) : "a response";
 }

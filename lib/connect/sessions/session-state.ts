@@ -1,9 +1,8 @@
 import { INVALID_PARAMS, METHOD_NOT_FOUND, MayflyError, toMayflyError } from "../../errors.ts";
 import { isObject, isResponse } from "../../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
-import { shortened } from "../../logger.ts";
 import { settlesWithin } from "../../promises.ts";
-import { HttpRefused, abortAll, newPost } from "./exchanges.ts";
+import { HttpRefused, abortAll, nameOf, newPost } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import { keyOf } from "../messages.ts";
 import type { RemoteTarget, SessionEvents } from "../remote.ts";
@@ -77,11 +76,11 @@ function noteAnswer(key: string, about: Message<RequestValue> | undefined, { pos
  * or 400 in the words of many servers ("No valid session ID provided", "Server not initialized"). An error about the
  * method or the params is about the request.
  */
-export function saysForgotten({ status, refusal }: HttpRefused, { sessionId }: Session): boolean {
+export function saysForgotten({ refusal }: HttpRefused, { sessionId }: Session): boolean {
   if (sessionId === undefined) return false;
   const { code, text } = saidIn(refusal);
   if (ABOUT_REQUEST.has(code)) return false;
-  return status === 404 || (status === 400 && isAboutSession(text));
+  return refusal.status === 404 || (refusal.status === 400 && isAboutSession(text));
 }
 
 /** Source: 2025-11-25/server/resources, Error Handling. */
@@ -160,7 +159,7 @@ export function failedBy(
   }
   const { message, failure } = error.refusal;
   if (saysForgotten(error, all)) {
-    events.failed(request, sessionLost(shortened(request.value.method)));
+    events.failed(request, sessionLost(nameOf(request)));
     // Never rejects; it is told as an event.
     void forget(all);
     return undefined;

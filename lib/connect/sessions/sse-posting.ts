@@ -1,10 +1,8 @@
-import { idOf, isRequest } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import { readRefusal } from "../wire/answers.ts";
-import { HttpRefused, during } from "./exchanges.ts";
+import { leave } from "../wire/leaving.ts";
+import { askedBy, checkAccepted, during, nameOf } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
-import type { HttpAnswer } from "../wire/http.ts";
-import { nameOf, told } from "./sending.ts";
+import { told } from "./sending.ts";
 import { failedBy, startPost } from "./session-state.ts";
 import type { Session } from "./session-state.ts";
 
@@ -39,22 +37,9 @@ export async function postTo(
   { target }: Session,
   written?: () => void,
 ): Promise<void> {
-  const what = nameOf(message);
   const headers = { "content-type": "application/json" };
-  const sent = { headers, body: message.text, signal, what, written };
+  const sent = { headers, body: message.text, signal, what: nameOf(message), written };
   const answer = await target.http.request("POST", endpoint, sent);
-  if (answer.status >= 200 && answer.status < 300) return drop(answer);
-  const asked = isRequest(message) ? { method: what, id: idOf(message) } : { method: what };
-  throw new HttpRefused(answer.status, await readRefusal(answer, asked, target, signal));
-}
-
-/** Milliseconds for the word or two that stand in a 202. */
-const REST_MS = 250;
-
-/** Reads it to its end, so that the connection can be used again. */
-function drop({ body }: HttpAnswer): void {
-  if (body.closed) return;
-  const timer = setTimeout(() => body.destroy(), REST_MS);
-  body.once("close", () => clearTimeout(timer));
-  body.resume();
+  await checkAccepted(answer, askedBy(message), target, signal);
+  leave(answer.body, signal);
 }

@@ -8,6 +8,7 @@ import {
   checkInitialized,
   earlyTo,
   isAnswerTo,
+  nameOf,
   newPost,
   toInitializeRefused,
 } from "./exchanges.ts";
@@ -17,7 +18,7 @@ import { listen } from "./listening.ts";
 import { messagesFor, postOther, postRequest } from "./posting.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteSession, RemoteTarget, SessionEvents } from "../remote.ts";
-import { nameOf, sendInOrder, told } from "./sending.ts";
+import { sendInOrder, told } from "./sending.ts";
 import { end, headersOf, newStreamable } from "./session-state.ts";
 import type { Streamable } from "./session-state.ts";
 

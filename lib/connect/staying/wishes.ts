@@ -1,5 +1,6 @@
 import { requestText } from "../../eras/request-down.ts";
 import { ownId } from "../../exchange/conversation.ts";
+import { LISTS, can } from "../../exchange/listening.ts";
 import { isObject, paramsText } from "../../jsonrpc.ts";
 import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { deleteMember } from "../../rawjson.ts";
@@ -15,8 +16,6 @@ export interface Wishes {
   changes(initialized: Message<ResponseValue>): string[];
 }
 
-const LISTS = ["tools", "prompts", "resources"] as const;
-
 export function createWishes(): Wishes {
   /** Params of the requests to subscribe, by URI. */
   const subscriptions = new Map<string, string>();
@@ -24,7 +23,7 @@ export function createWishes(): Wishes {
   return {
     note({ text, value: { method, params } }, answer) {
       const uri = params?.["uri"];
-      if ("error" in answer.value && answer.value.error !== undefined) return;
+      if (answer.value.error !== undefined) return;
       if (method === "logging/setLevel") level = ownParams(text);
       if (typeof uri !== "string") return;
       if (method === "resources/unsubscribe") subscriptions.delete(uri);
@@ -56,11 +55,9 @@ function hasRoom(uri: string, { size }: Map<string, string>): boolean {
 /** Of the lists that the server has declared to tell of. Source: 2025-11-25/server/tools, List Changed Notification. */
 function listChanges({ value: { result } }: Message<ResponseValue>): string[] {
   const capabilities = isObject(result) ? result["capabilities"] : undefined;
-  if (!isObject(capabilities)) return [];
-  return LISTS.filter((list) => {
-    const declared = capabilities[list];
-    return isObject(declared) && declared["listChanged"] === true;
-  }).map((list) => notification(`notifications/${list}/list_changed`));
+  return Object.values(LISTS)
+    .filter((list) => can(capabilities, list, "listChanged"))
+    .map((list) => notification(`notifications/${list}/list_changed`));
 }
 
 function notification(method: string, params?: object): string {

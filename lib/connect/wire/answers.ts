@@ -49,6 +49,14 @@ export async function* messagesIn(
   }
 }
 
+export function isSuccess({ status }: HttpAnswer): boolean {
+  return status >= 200 && status < 300;
+}
+
+export function isEventStream(answer: HttpAnswer): boolean {
+  return mediaType(answer) === "text/event-stream";
+}
+
 function mediaType({ headers }: HttpAnswer): string {
   return (headers["content-type"] ?? "").replace(/;.*$/s, "").trim().toLowerCase();
 }

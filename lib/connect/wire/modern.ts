@@ -10,9 +10,10 @@ import { idOf, isNotification, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { printable } from "../../logger.ts";
 import { memberText } from "../../rawjson.ts";
-import { lost, messagesIn, readRefusal } from "./answers.ts";
+import { isSuccess, lost, messagesIn, readRefusal } from "./answers.ts";
 import type { Refusal } from "./answers.ts";
 import type { HttpAnswer } from "./http.ts";
+import { leave } from "./leaving.ts";
 import { modernHeaders } from "./modern-headers.ts";
 import { linked } from "./linked.ts";
 import type { ModernRemote, RemoteTarget } from "../remote.ts";
@@ -185,10 +186,6 @@ async function learnHeaders(
   return JSON.stringify(modernHeaders(request, remote.tools)) !== JSON.stringify(sent);
 }
 
-function isSuccess({ status }: HttpAnswer): boolean {
-  return status >= 200 && status < 300;
-}
-
 function askedBy(request: Message<RequestValue>): { method: string; id: string } {
   return { method: printable(request.value.method), id: idOf(request) };
 }
@@ -217,7 +214,7 @@ async function notify(
   try {
     const answer = await post(target, message, tools, signal);
     if (!isSuccess(answer)) throw (await readRefusal(answer, { method }, target, signal)).failure;
-    answer.body.destroy();
+    leave(answer.body, signal);
   } catch (error) {
     if (signal.aborted) return;
     target.logger.warn(
