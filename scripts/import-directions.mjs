@@ -26,6 +26,7 @@ const LAYERS = [
   ["lib/connect/stdio/*", "lib/connect/wire/*", "lib/connect/remote.ts"],
   [
     "lib/connect/backoff.ts",
+    "lib/connect/limited.ts",
     "lib/connect/link.ts",
     "lib/connect/messages.ts",
     "lib/connect/options.ts",

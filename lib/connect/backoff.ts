@@ -26,3 +26,31 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+
+/** Milliseconds of a pause that nobody ends. */
+const LEAST_MS = 1000;
+
+/** Pauses between attempts, one after another. */
+export interface Pauses {
+  /** Resolves after that many milliseconds, or when the signal fires, or when somebody hurries. */
+  take(ms: number, signal: AbortSignal): Promise<void>;
+  /** Somebody waits for the next attempt: it is made now, unless the last one was a moment ago. */
+  hurry(): void;
+}
+
+export function createPauses(): Pauses {
+  let current: { readonly startedAt: number; readonly over: AbortController } | undefined;
+  return {
+    async take(ms, signal) {
+      const over = new AbortController();
+      const off = onAbort(signal, () => over.abort());
+      current = { startedAt: performance.now(), over };
+      await pause(ms, over.signal);
+      current = undefined;
+      off();
+    },
+    hurry() {
+      if (current && performance.now() - current.startedAt >= LEAST_MS) current.over.abort();
+    },
+  };
+}

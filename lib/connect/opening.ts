@@ -5,10 +5,10 @@ import type { Introduction } from "../eras/request-down.ts";
 import { METHOD_NOT_FOUND, MayflyError } from "../errors.ts";
 import { handshakeOf, handshakeOfEnvelope } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
-import { onAbort } from "../lifetime.ts";
 import { deferred, settlesWithin } from "../promises.ts";
 import { createLegacyBeforeLegacy } from "./relays/legacy-before-legacy.ts";
 import { createLegacyBeforeModern } from "./relays/legacy-before-modern.ts";
+import { limited } from "./limited.ts";
 import { Unavailable } from "./link.ts";
 import type { Link, Opening } from "./link.ts";
 import { createModernBeforeLegacy, initializeFor } from "./relays/modern-before-legacy.ts";
@@ -148,22 +148,10 @@ async function probe(
 const PROBE_LIMIT_MS = 10_000;
 
 /** @throws REMOTE_UNREACHABLE, REMOTE_LOST */
-async function discovery(
-  { target }: Opener,
-  introduction: Introduction,
-  signal: AbortSignal,
-): Promise<Discovery> {
-  const limit = new AbortController();
-  const off = onAbort(signal, () => limit.abort(signal.reason));
+function discovery({ target }: Opener, introduction: Introduction, signal: AbortSignal): Promise<Discovery> {
   const values = { detail: "it did not answer", method: "server/discover" };
-  const silent = new MayflyError("REMOTE_LOST", { values });
-  const timer = setTimeout(() => limit.abort(silent), PROBE_LIMIT_MS);
-  try {
-    return await discover(target, introduction, limit.signal);
-  } finally {
-    clearTimeout(timer);
-    off();
-  }
+  const late = new MayflyError("REMOTE_LOST", { values });
+  return limited(signal, { ms: PROBE_LIMIT_MS, late }, (limit) => discover(target, introduction, limit));
 }
 
 function openSession(

@@ -1,8 +1,7 @@
 import { MayflyError } from "../errors.ts";
-import { onAbort } from "../lifetime.ts";
 import type { Logger } from "../logger.ts";
 import { deferred, settlesWithin } from "../promises.ts";
-import { pause, pauseAfter } from "./backoff.ts";
+import { createPauses, pauseAfter } from "./backoff.ts";
 import { Unavailable } from "./link.ts";
 import type { Link } from "./link.ts";
 
@@ -29,13 +28,11 @@ export interface ReachingOptions {
   readonly logger: Logger;
 }
 
-/** Milliseconds after an attempt from which a request is a reason for another one. */
-const FRESH_MS = 1000;
-
 export function reach({ open, where, logger }: ReachingOptions): Reaching {
   const stopped = new AbortController();
   const failed = deferred();
-  const state: State = { link: undefined, isOver: false, lastError: undefined, pause: undefined };
+  const state: State = { link: undefined, isOver: false, lastError: undefined };
+  const pauses = createPauses();
   const attempts = tryOn();
   const over = attempts.catch(() => {
     state.isOver = true;
@@ -53,7 +50,7 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
         if (failures === 0) logger.warn({}, `cannot reach ${where}: ${reasonOf(error)}; trying again`);
         state.lastError = error;
         failed.resolve();
-        await rest(pauseMs(failures, error), state, stopped.signal);
+        await pauses.take(pauseMs(failures, error), stopped.signal);
       }
     }
   }
@@ -66,7 +63,7 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
       return state.isOver;
     },
     async wait(ms) {
-      state.pause?.hurry();
+      pauses.hurry();
       if (await settlesWithin(attempts, ms)) return attempts;
       // A remote that takes its time over the first attempt is there, and its client knows how long it waits.
       await Promise.race([over, failed.promise]);
@@ -85,7 +82,6 @@ interface State {
   link: Link | undefined;
   isOver: boolean;
   lastError: unknown;
-  pause: { hurry(): void } | undefined;
 }
 
 function isPassing(error: unknown): boolean {
@@ -112,17 +108,3 @@ function pauseMs(failures: number, error: unknown): number {
 }
 
 const LONGEST_WANTED_MS = 30_000;
-
-async function rest(ms: number, state: State, signal: AbortSignal): Promise<void> {
-  const startedAt = performance.now();
-  const over = new AbortController();
-  const off = onAbort(signal, () => over.abort());
-  state.pause = {
-    hurry: () => {
-      if (performance.now() - startedAt >= FRESH_MS) over.abort();
-    },
-  };
-  await pause(ms, over.signal);
-  state.pause = undefined;
-  off();
-}

@@ -2,9 +2,10 @@ import { MayflyError, toMayflyError } from "../../errors.ts";
 import { ownId } from "../../exchange/conversation.ts";
 import { isObject, isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import { onAbort } from "../../lifetime.ts";
 import { setMember } from "../../rawjson.ts";
-import { pause, pauseAfter } from "../backoff.ts";
+import { createPauses, pauseAfter } from "../backoff.ts";
+import type { Pauses } from "../backoff.ts";
+import { limited } from "../limited.ts";
 import { keyOf } from "../messages.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteSession, SessionEvents } from "../remote.ts";
@@ -41,8 +42,6 @@ export interface Reopening {
   ended(): Promise<void>;
 }
 
-/** Milliseconds between two attempts that requests of the client bring about. */
-const HURRY_AFTER_MS = 1000;
 /** Milliseconds for one attempt. */
 const OPEN_LIMIT_MS = 30_000;
 
@@ -51,8 +50,7 @@ interface Loop {
   readonly all: Stay;
   readonly open: OpenSession;
   readonly initialize: Message<RequestValue>;
-  attemptedAt: number;
-  nap: AbortController | undefined;
+  readonly naps: Pauses;
   trouble: MayflyError | undefined;
   running: Promise<void>;
 }
@@ -62,8 +60,7 @@ export function createReopening(all: Stay, open: OpenSession, initialize: Messag
     all,
     open,
     initialize,
-    attemptedAt: 0,
-    nap: undefined,
+    naps: createPauses(),
     trouble: undefined,
     running: Promise.resolve(),
   };
@@ -75,9 +72,7 @@ export function createReopening(all: Stay, open: OpenSession, initialize: Messag
     start() {
       loop.running = reopen(loop);
     },
-    hurry() {
-      if (performance.now() - loop.attemptedAt > HURRY_AFTER_MS) loop.nap?.abort();
-    },
+    hurry: () => loop.naps.hurry(),
     trouble: () => loop.trouble ?? unreachable("its session is being opened again"),
     ended: () => loop.running,
   };
@@ -122,28 +117,15 @@ async function reopenOnce(loop: Loop): Promise<void> {
 /** None after the first failure: a server may be started anew. */
 async function nap(loop: Loop): Promise<void> {
   const { failures, life } = loop.all;
-  if (failures <= 1) return;
-  const nap = new AbortController();
-  const off = onAbort(life.signal, () => nap.abort());
-  loop.nap = nap;
-  await pause(pauseAfter(failures - 1), nap.signal);
-  loop.nap = undefined;
-  off();
+  if (failures > 1) await loop.naps.take(pauseAfter(failures - 1), life.signal);
 }
 
 /** With the same handshake, under an id of our own: the client's own may be in use for something else by now. */
-async function enterAgain(loop: Loop): Promise<RemoteSession> {
+function enterAgain(loop: Loop): Promise<RemoteSession> {
   const initialize = messageOf<RequestValue>(setMember(loop.initialize.text, "id", JSON.stringify(ownId())));
-  const limit = new AbortController();
   const late = unreachable(`no answer to initialize within ${OPEN_LIMIT_MS} milliseconds`);
-  const timer = setTimeout(() => limit.abort(late), OPEN_LIMIT_MS);
-  const off = onAbort(loop.all.life.signal, () => limit.abort(loop.all.life.signal.reason));
-  try {
-    return await enter(initialize, limit.signal, loop);
-  } finally {
-    clearTimeout(timer);
-    off();
-  }
+  const { signal } = loop.all.life;
+  return limited(signal, { ms: OPEN_LIMIT_MS, late }, (limit) => enter(initialize, limit, loop));
 }
 
 async function enter(
@@ -154,7 +136,6 @@ async function enter(
   const { all } = loop;
   const visit: Visit = newVisit();
   all.visit = visit;
-  loop.attemptedAt = visit.startedAt;
   const session = await loop.open(initialize, eventsOf(visit, all), signal);
   // It may have been lost in the meantime, and the client may have gone.
   if (visit.lost ?? signal.aborted) {

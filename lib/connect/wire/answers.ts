@@ -9,8 +9,8 @@ import { setMember } from "../../rawjson.ts";
 import { readEvents } from "./events.ts";
 import type { HttpAnswer } from "./http.ts";
 import { leave } from "./leaving.ts";
-import { linked } from "./linked.ts";
 import { describe } from "./network-errors.ts";
+import { limited } from "../limited.ts";
 import type { RemoteTarget } from "../remote.ts";
 
 /** What HTTP answers hold. */
@@ -177,15 +177,12 @@ export async function readRefusal(
 }
 
 async function startOf(body: Readable, signal: AbortSignal): Promise<string> {
-  const limit = new AbortController();
-  const link = linked(signal, limit.signal);
-  const timer = setTimeout(() => limit.abort(), REFUSAL_MS);
   try {
-    const start = await firstBytes(body, MAX_REFUSAL_BYTES, link.signal);
+    const start = await limited(signal, { ms: REFUSAL_MS }, (limit) =>
+      firstBytes(body, MAX_REFUSAL_BYTES, limit),
+    );
     return start.toString();
   } finally {
-    clearTimeout(timer);
-    link.end();
     if (!body.readableEnded) body.destroy();
   }
 }
