@@ -16,7 +16,7 @@ import { createModernBeforeModern } from "./relays/modern-before-modern.ts";
 import { createModernRemote, discover } from "./wire/modern.ts";
 import type { Discovery } from "./wire/modern.ts";
 import type { RemoteTransport } from "./options.ts";
-import type { Relay, StdioClient } from "./relay.ts";
+import type { Relay, RelayOptions, SessionRelay, StdioClient } from "./relay.ts";
 import { InitializeRefused } from "./remote.ts";
 import type { LegacyRemote, Remote, RemoteTarget } from "./remote.ts";
 import { stayConnected } from "./staying/staying-connected.ts";
@@ -35,7 +35,7 @@ interface Opener extends OpenerOptions {
   readonly transports: Transports;
 }
 
-type Hear = Relay["hear"];
+type Hear = SessionRelay["hear"];
 
 /**
  * Finds out by which transport and in which era a remote speaks, and puts the relay before it that its client needs.
@@ -50,7 +50,7 @@ export function createOpener(
   const opener = { ...options, transports: createTransports(options.target, options.transport) };
   return async (opening, signal) => {
     const relay = deferred<Relay>();
-    const hear: Hear = async (message, about) => (await relay.promise).hear(message, about);
+    const hear: Hear = async (message, about) => (await relay.promise).hear?.(message, about);
     const remote = await available(() => openRemote(opener, opening, hear, signal));
     const link = linkOf(opener, opening, remote);
     relay.resolve(link.relay);
@@ -215,9 +215,7 @@ function linkOf({ client, target }: Opener, opening: Opening, remote: Remote): L
 /** Milliseconds: a session is given back within one second. */
 const CLOSE_LIMIT_MS = 1500;
 
-type Ends = Pick<OpenerOptions, "client"> & Pick<RemoteTarget, "logger">;
-
-function relayFor({ era }: Opening, remote: Remote, ends: Ends): Relay {
+function relayFor({ era }: Opening, remote: Remote, ends: Omit<RelayOptions<Remote>, "remote">): Relay {
   if (era === "legacy") {
     return remote.era === "legacy"
       ? createLegacyBeforeLegacy({ remote, ...ends })

@@ -1,21 +1,18 @@
 import { isRequest, isResponse } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import type { Logger } from "../../logger.ts";
 import { setMember } from "../../rawjson.ts";
 import { cancelledBy, isInitialize, keyOf } from "../messages.ts";
-import type { Relay, StdioClient } from "../relay.ts";
+import type { RelayOptions, SessionRelay } from "../relay.ts";
 import type { LegacyRemote } from "../remote.ts";
 import { begun, logEnd } from "./request-log.ts";
 import type { Begun } from "./request-log.ts";
 
-export interface LegacyPassing {
-  readonly remote: LegacyRemote;
-  readonly client: StdioClient;
-  readonly logger: Logger;
-}
-
 /** Passes everything on as it is, both ways. */
-export function createLegacyBeforeLegacy({ remote, client, logger }: LegacyPassing): Relay {
+export function createLegacyBeforeLegacy({
+  remote,
+  client,
+  logger,
+}: RelayOptions<LegacyRemote>): SessionRelay {
   const unanswered: Unanswered = new Map();
   const end = (key: string, outcome: string): void => {
     const request = unanswered.get(key);

@@ -7,12 +7,11 @@ import { resultText } from "../../exchange/cells.ts";
 import { exchange } from "../../exchange/exchange.ts";
 import { anonymousHandshake, handshakeOf } from "../../exchange/initialize.ts";
 import type { Handshake } from "../../exchange/initialize.ts";
-import type { Order, Replies } from "../../exchange/order.ts";
+import type { Replies } from "../../exchange/order.ts";
 import { idOf, isNotification, isRequest, isResponse } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue } from "../../jsonrpc.ts";
 import type { Lifetime } from "../../lifetime.ts";
 import { shortened } from "../../logger.ts";
-import type { Logger } from "../../logger.ts";
 import { editMember } from "../../rawjson.ts";
 import { LEGACY_VERSIONS } from "../../revisions.ts";
 import { levelOf } from "../../sessions/log-levels.ts";
@@ -23,23 +22,17 @@ import { createClientQuestions } from "./client-questions.ts";
 import type { ClientQuestions } from "./client-questions.ts";
 import { createInFlight } from "./in-flight.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { Relay, StdioClient } from "../relay.ts";
+import type { Relay, RelayOptions } from "../relay.ts";
 import { remoteProcess } from "./remote-process.ts";
-import { remoteServer } from "./remote-server.ts";
+import { UNLIMITED, orderFor, remoteServer, watchedElsewhere } from "./remote-server.ts";
 import type { ModernRemote } from "../remote.ts";
-
-export interface LegacyBeforeModern {
-  readonly remote: ModernRemote;
-  readonly client: StdioClient;
-  readonly logger: Logger;
-}
 
 /**
  * A client of the older revisions in front of a remote that has no handshake, and so keeps nothing: what a session
  * would keep is kept here. Each request is an exchange of its own, as it is over HTTP; changes come by one subscription.
  * Source: 2026-07-28/basic/versioning, Compatibility Matrix.
  */
-export function createLegacyBeforeModern({ remote, client, logger }: LegacyBeforeModern): Relay {
+export function createLegacyBeforeModern({ remote, client, logger }: RelayOptions<ModernRemote>): Relay {
   const relaying: Relaying = {
     remote,
     client,
@@ -59,16 +52,13 @@ export function createLegacyBeforeModern({ remote, client, logger }: LegacyBefor
         logger.debug({}, "An answer of the client to nothing: dropped");
       }
     },
-    async hear() {
-      logger.debug({}, "A remote without sessions said something unasked: dropped");
-    },
     async close() {
       await Promise.all([relaying.inFlight.close(), relaying.changes.close()]);
     },
   };
 }
 
-interface Relaying extends LegacyBeforeModern {
+interface Relaying extends RelayOptions<ModernRemote> {
   readonly server: Server;
   readonly inFlight: InFlight;
   readonly questions: ClientQuestions;
@@ -116,29 +106,13 @@ function setLevel(request: Message<RequestValue>, relaying: Relaying): string {
 }
 
 function ask(request: Message<RequestValue>, lifetime: Lifetime, relaying: Relaying): Replies {
-  const { remote, logger } = relaying;
+  const { remote, logger, server, handshake, questions: relays } = relaying;
   const start = () => remoteProcess(remote, (text) => withLevel(text, relaying.level), logger);
   const processes = { first: start(), more: async () => start() };
-  return exchange(orderFor(request, relaying), processes, lifetime, { logger, onMessage: unseen });
+  const client = { era: "legacy", handshake } as const;
+  const input = { kind: "relay", asks: true, relays, principal: "", places: UNLIMITED } as const;
+  return exchange(orderFor(request, server, client, input), processes, lifetime, watchedElsewhere(logger));
 }
-
-function orderFor(request: Message<RequestValue>, { server, handshake, questions: relays }: Relaying): Order {
-  return {
-    server,
-    client: { era: "legacy", handshake },
-    requests: [request],
-    input: { kind: "relay", asks: true, relays, principal: "", places: UNLIMITED },
-    advertised: { changes: true },
-    headers: new Headers(),
-    paramHeaders: "off",
-  };
-}
-
-/** Nothing lingers here but for the one client that there is. */
-const UNLIMITED = { take: () => () => undefined };
-
-/** Messages are watched where they meet the wire. */
-function unseen(): void {}
 
 /** A client that has named no level hears everything. */
 function withLevel(text: string, level: string | undefined): string {

@@ -7,7 +7,7 @@ import type { ProcessSource } from "../../exchange/exchange.ts";
 import { ownId } from "../../exchange/conversation.ts";
 import { handshakeOfEnvelope, initializeText } from "../../exchange/initialize.ts";
 import { listen } from "../../exchange/listening.ts";
-import type { Client, Input, Order, Replies } from "../../exchange/order.ts";
+import type { Input, Replies } from "../../exchange/order.ts";
 import type { Exchange } from "../../exchange/turns.ts";
 import { createHeldProcesses } from "../../input/held-processes.ts";
 import type { HeldProcess, HeldProcesses } from "../../input/held-processes.ts";
@@ -21,20 +21,13 @@ import { modernClientOf } from "../../request/modern.ts";
 import type { Server } from "../../servers.ts";
 import { createInFlight } from "./in-flight.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { Relay, StdioClient } from "../relay.ts";
-import { remoteServer } from "./remote-server.ts";
+import type { RelayOptions, SessionRelay, StdioClient } from "../relay.ts";
+import { UNLIMITED, orderFor, remoteServer, watchedElsewhere } from "./remote-server.ts";
 import type { LegacyRemote } from "../remote.ts";
 import { takeSeat } from "./seat.ts";
 import { createTable } from "./table.ts";
 import type { Table } from "./table.ts";
 import { untilAborted } from "./until-aborted.ts";
-
-export interface ModernBeforeLegacy {
-  /** Opened by {@link initializeFor}. It has not been told that the client is initialized. */
-  readonly remote: LegacyRemote;
-  readonly client: StdioClient;
-  readonly logger: Logger;
-}
 
 /** The handshake for a client that makes none, from what its first request says of it. Source: 2026-07-28/basic. */
 export function initializeFor(envelope: Envelope): Message<RequestValue> {
@@ -50,7 +43,11 @@ const ANSWER_LIMIT_MS = 30 * 60 * 1000;
  * which the remote goes on with when the client comes back; 64 may wait like that, each for 30 minutes.
  * Source: 2026-07-28/basic/versioning, Compatibility Matrix; basic/patterns/mrtr.
  */
-export function createModernBeforeLegacy({ remote, client, logger }: ModernBeforeLegacy): Relay {
+export function createModernBeforeLegacy({
+  remote,
+  client,
+  logger,
+}: RelayOptions<LegacyRemote>): SessionRelay {
   const writer = createWriter(client);
   const closed = new AbortController();
   const relaying: Relaying = {
@@ -89,9 +86,6 @@ interface Relaying {
   readonly held: HeldProcesses<Exchange>;
 }
 
-/** Nothing lingers here but for the one client that there is. */
-const UNLIMITED = { take: () => () => undefined };
-
 /** The client, and how to wait until it has taken what was written: a remote must not say more meanwhile. */
 function createWriter(client: StdioClient): StdioClient & { written(): Promise<void> } {
   let last = Promise.resolve();
@@ -114,16 +108,12 @@ async function begin(request: Message<RequestValue>, relaying: Relaying): Promis
 function run(request: Message<RequestValue>, lifetime: Lifetime, relaying: Relaying): Replies {
   const client = modernClientOf(request);
   const { input, waiting } = inputFor(request, relaying);
-  const order = orderFor(request, client, input, relaying);
+  const order = orderFor(request, relaying.server, client, input);
   if (waiting) return resume(waiting.resumed, order, lifetime);
   const isListening = request.value.method === LISTEN;
   const work = isListening ? listen : exchange;
-  const options = { logger: relaying.logger, onMessage: unseen };
-  return work(order, seatsAt(relaying.table, isListening), lifetime, options);
+  return work(order, seatsAt(relaying.table, isListening), lifetime, watchedElsewhere(relaying.logger));
 }
-
-/** Messages are watched where they meet the wire. */
-function unseen(): void {}
 
 function seatsAt(table: Table, isListening: boolean): ProcessSource {
   return { first: takeSeat(table, isListening), more: async () => takeSeat(table, isListening) };
@@ -142,18 +132,6 @@ function inputFor(
   // First: what waits, once taken, must be gone on with.
   checkInputResponses(request);
   return { input, waiting: held.take(params["requestState"], binding) };
-}
-
-function orderFor(request: Message<RequestValue>, client: Client, input: Input, { server }: Relaying): Order {
-  return {
-    server,
-    client,
-    requests: [request],
-    input,
-    advertised: { changes: true },
-    headers: new Headers(),
-    paramHeaders: "off",
-  };
 }
 
 async function note(message: Message<NotificationValue>, { table, inFlight }: Relaying): Promise<void> {

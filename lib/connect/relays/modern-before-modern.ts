@@ -1,23 +1,16 @@
 import type { Replies } from "../../exchange/order.ts";
 import { isNotification, isRequest, isResponse } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import type { Logger } from "../../logger.ts";
-import type { Relay, StdioClient } from "../relay.ts";
+import type { Relay, RelayOptions } from "../relay.ts";
 import type { ModernRemote } from "../remote.ts";
 import { createInFlight } from "./in-flight.ts";
 import { untilAnswer } from "./until-answer.ts";
-
-export interface ModernPassing {
-  readonly remote: ModernRemote;
-  readonly client: StdioClient;
-  readonly logger: Logger;
-}
 
 /**
  * Passes everything on as it is: a POST for each request, whatever else is in flight. A request that the client cancels
  * loses its stream, which tells the server. Source: 2026-07-28/basic/transports/streamable-http, Cancellation.
  */
-export function createModernBeforeModern({ remote, client, logger }: ModernPassing): Relay {
+export function createModernBeforeModern({ remote, client, logger }: RelayOptions<ModernRemote>): Relay {
   const inFlight = createInFlight(client, logger);
   return {
     async receive(message) {
@@ -25,9 +18,6 @@ export function createModernBeforeModern({ remote, client, logger }: ModernPassi
         await inFlight.begin(message, ({ signal }) => repliesOf(remote, message, signal));
       } else if (!isNotification(message)) logger.debug({}, "An answer of the client to nothing: dropped");
       else if (!inFlight.cancelledBy(message)) await remote.notify(message);
-    },
-    async hear() {
-      throw new Error("a modern remote says nothing but in answer");
     },
     close: () => inFlight.close(),
   };

@@ -1,6 +1,11 @@
+import type { ConversationOptions } from "../../exchange/conversation.ts";
 import { createEraMemory } from "../../exchange/era-memory.ts";
 import { createToolMemory } from "../../exchange/tool-memory.ts";
 import { MayflyError } from "../../errors.ts";
+import type { Client, Input, Order } from "../../exchange/order.ts";
+import type { Message, RequestValue } from "../../jsonrpc.ts";
+import type { Logger } from "../../logger.ts";
+import type { Places } from "../../places.ts";
 import { MAX_TIMER_MS } from "../../promises.ts";
 import type { Era } from "../../revisions.ts";
 import type { Server } from "../../servers.ts";
@@ -47,3 +52,29 @@ const NOT_STARTED = {
   },
   snapshotSetting: "never",
 } as const satisfies Partial<Server>;
+
+/** One request to a remote. There are no HTTP headers behind stdio. */
+export function orderFor(
+  request: Message<RequestValue>,
+  server: Server,
+  client: Client,
+  input: Input,
+): Order {
+  return {
+    server,
+    client,
+    requests: [request],
+    input,
+    advertised: { changes: true },
+    headers: new Headers(),
+    paramHeaders: "off",
+  };
+}
+
+/** Nothing lingers here but for the one client that there is. */
+export const UNLIMITED: Places = { take: () => () => undefined };
+
+/** Messages are watched where they meet stdio. */
+export function watchedElsewhere(logger: Logger): ConversationOptions {
+  return { logger, onMessage: () => undefined };
+}

@@ -46,7 +46,7 @@ async function beforeLegacy(t: TestContext, parameters: ProgramParameters): Prom
   const remote = await legacyRemoteOf(t, parameters, {
     initialize: initializeFor({ ...envelope, logLevel: undefined }),
     hasStreams: true,
-    hear: async (message, about) => (await promise).hear(message, about),
+    hear: async (message, about) => (await promise).hear?.(message, about),
   });
   const relay = createModernBeforeLegacy({ remote, client: transport.client, logger: silentLogger });
   resolve(relay);

@@ -51,7 +51,7 @@ async function open(t: TestContext, parameters: ProgramParameters, hasStreams = 
   const remote = await legacyRemoteOf(t, parameters, {
     initialize,
     hasStreams,
-    hear: async (message, about) => (await promise).hear(message, about),
+    hear: async (message, about) => (await promise).hear?.(message, about),
   });
   const client = createRelayClient();
   const relay = createModernBeforeLegacy({ remote, client, logger: silentLogger });
