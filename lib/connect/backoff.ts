@@ -27,30 +27,43 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Milliseconds of a pause that nobody ends. */
-const LEAST_MS = 1000;
+/** Milliseconds between two attempts while somebody waits: their patience is shorter than the pauses become. */
+const WAITED_MS = 1000;
 
 /** Pauses between attempts, one after another. */
 export interface Pauses {
-  /** Resolves after that many milliseconds, or when the signal fires, or when somebody hurries. */
-  take(ms: number, signal: AbortSignal): Promise<void>;
-  /** Somebody waits for the next attempt: it is made now, unless the last one was a moment ago. */
+  /** Resolves after that many milliseconds, or when the signal fires; earlier while somebody waits. */
+  take(ms: number, signal: AbortSignal, waited: Waited): Promise<void>;
+  /** Somebody has begun to wait for the attempt. */
   hurry(): void;
 }
 
+export interface Waited {
+  /** Whether somebody waits for the attempt already. */
+  readonly isAwaited: boolean;
+  /** Milliseconds from the beginning of the pause to its end, at the least. @default 0, but never less than a second */
+  readonly leastMs?: number;
+}
+
 export function createPauses(): Pauses {
-  let current: { readonly startedAt: number; readonly over: AbortController } | undefined;
+  let hurry: () => void = nothing;
   return {
-    async take(ms, signal) {
+    async take(ms, signal, { isAwaited, leastMs = 0 }) {
       const over = new AbortController();
       const off = onAbort(signal, () => over.abort());
-      current = { startedAt: performance.now(), over };
+      const endsAt = performance.now() + Math.max(leastMs, WAITED_MS);
+      let timer: NodeJS.Timeout | undefined;
+      hurry = () => {
+        timer ??= setTimeout(() => over.abort(), endsAt - performance.now());
+      };
+      if (isAwaited) hurry();
       await pause(ms, over.signal);
-      current = undefined;
+      clearTimeout(timer);
+      hurry = nothing;
       off();
     },
-    hurry() {
-      if (current && performance.now() - current.startedAt >= LEAST_MS) current.over.abort();
-    },
+    hurry: () => hurry(),
   };
 }
+
+function nothing(): void {}

@@ -10,7 +10,7 @@ export interface Reaching {
   /** The link, once there is one. */
   readonly link: Link | undefined;
   /**
-   * Waits for the link, and has it tried now if the last attempt is a while ago.
+   * Waits for the link, and has it tried every second for so long, unless the remote has said when to come back.
    * @param ms that a remote which cannot be reached has to come back
    * @throws what stands in the way
    */
@@ -31,7 +31,7 @@ export interface ReachingOptions {
 export function reach({ open, where, logger }: ReachingOptions): Reaching {
   const stopped = new AbortController();
   const failed = deferred();
-  const state: State = { link: undefined, isOver: false, lastError: undefined };
+  const state: State = { link: undefined, isOver: false, lastError: undefined, waiters: 0 };
   const pauses = createPauses();
   const attempts = tryOn();
   const over = attempts.catch(() => {
@@ -50,7 +50,9 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
         if (failures === 0) logger.warn({}, `cannot reach ${where}: ${reasonOf(error)}; trying again`);
         state.lastError = error;
         failed.resolve();
-        await pauses.take(pauseMs(failures, error), stopped.signal);
+        const leastMs = wantedMs(error);
+        const ms = Math.max(pauseAfter(failures + 1), leastMs);
+        await pauses.take(ms, stopped.signal, { isAwaited: state.waiters > 0, leastMs });
       }
     }
   }
@@ -64,7 +66,10 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
     },
     async wait(ms) {
       pauses.hurry();
-      if (await settlesWithin(attempts, ms)) return attempts;
+      state.waiters += 1;
+      const isSettled = await settlesWithin(attempts, ms);
+      state.waiters -= 1;
+      if (isSettled) return attempts;
       // A remote that takes its time over the first attempt is there, and its client knows how long it waits.
       await Promise.race([over, failed.promise]);
       if (state.link || state.isOver) return attempts;
@@ -82,6 +87,8 @@ interface State {
   link: Link | undefined;
   isOver: boolean;
   lastError: unknown;
+  /** Requests that wait now. */
+  waiters: number;
 }
 
 function isPassing(error: unknown): boolean {
@@ -101,10 +108,10 @@ function reasonOf(error: unknown): string {
   return (causeOf(error) as Error).message;
 }
 
-/** Milliseconds: what the remote wants, within bounds, or what has grown with the failures. */
-function pauseMs(failures: number, error: unknown): number {
-  const wanted = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(pauseAfter(failures + 1), Math.min(wanted, LONGEST_WANTED_MS));
-}
-
 const LONGEST_WANTED_MS = 30_000;
+
+/** Milliseconds that the remote wants to be left alone, within bounds. */
+function wantedMs(error: unknown): number {
+  const wanted = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0;
+  return Math.min(wanted, LONGEST_WANTED_MS);
+}

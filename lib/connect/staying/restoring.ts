@@ -34,7 +34,7 @@ export interface Reopening {
   open(signal: AbortSignal): Promise<RemoteSession>;
   /** Opens another one, in the background. */
   start(): void;
-  /** Somebody waits for it: the next attempt is made at once, unless the last one was a moment ago. */
+  /** Somebody waits for it: the next attempt is made within a second of the last one. */
   hurry(): void;
   /** What keeps the remote away. */
   trouble(): MayflyError;
@@ -116,8 +116,10 @@ async function reopenOnce(loop: Loop): Promise<void> {
 
 /** None after the first failure: a server may be started anew. */
 async function nap(loop: Loop): Promise<void> {
-  const { failures, life } = loop.all;
-  if (failures > 1) await loop.naps.take(pauseAfter(failures - 1), life.signal);
+  const { failures, life, waiting } = loop.all;
+  if (failures <= 1) return;
+  const isAwaited = waiting.all().length > 0;
+  await loop.naps.take(pauseAfter(failures - 1), life.signal, { isAwaited });
 }
 
 /** With the same handshake, under an id of our own: the client's own may be in use for something else by now. */
