@@ -71,14 +71,15 @@ export async function createRemoteHttp(options: RemoteHttpOptions): Promise<Remo
   const connections = await openConnections(options);
   const secrets = createSecrets(own);
   const warn = warnOnce(options.logger ?? silentLogger, own);
+  const masked = (text: string): string => mask(text, secrets.all());
   return {
     async request(method, url, sent) {
       secrets.note(url);
       warn(url);
       const headers = { ...DEFAULTS, ...basicOf(url), ...lowered(sent.headers), ...own };
-      return followed(connections, { method, url, headers, sent });
+      return followed(connections, { method, url, headers, sent, mask: masked });
     },
-    mask: (text) => mask(text, secrets.all()),
+    mask: masked,
     close: () => connections.close(),
   };
 }
@@ -128,6 +129,7 @@ interface Sending {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly sent: HttpRequest;
+  readonly mask: RemoteHttp["mask"];
 }
 
 const MAX_REDIRECTS = 5;
@@ -141,7 +143,7 @@ async function followed(connections: Connections, sending: Sending): Promise<Htt
     if (!next) return answer;
     leave(answer.body, sending.sent.signal);
     if (redirects === MAX_REDIRECTS) throw refused(answer, `: it redirects more than ${MAX_REDIRECTS} times`);
-    if (typeof next === "string") throw refused(answer, `: ${next}`);
+    if (typeof next === "string") throw refused(answer, `: ${sending.mask(next)}`);
     url = next;
   }
 }

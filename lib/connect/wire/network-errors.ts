@@ -39,15 +39,16 @@ const DETAILS: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "no TLS there: is it http:// in place of https://?",
 };
 
+const UNKNOWN_AUTHORITY = "its authority is not known here, and --ssl-ca does not name it";
+
 /** Why a certificate is not accepted. Source: Node, tls, X509 certificate error codes. */
 const CERTIFICATES: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: "it has signed itself",
-  SELF_SIGNED_CERT_IN_CHAIN: "its authority is not known here",
-  UNABLE_TO_GET_ISSUER_CERT: "its authority is not known here",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its authority is not known here",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its authority is not known here, or the server does not send the whole chain",
-  CERT_UNTRUSTED: "its authority is not known here",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed, and --ssl-ca does not name it",
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: `${UNKNOWN_AUTHORITY}, or the server does not send the whole chain`,
+  CERT_UNTRUSTED: UNKNOWN_AUTHORITY,
   CERT_HAS_EXPIRED: "it has expired",
   CERT_NOT_YET_VALID: "it is not valid yet",
   CERT_REVOKED: "it was revoked",
