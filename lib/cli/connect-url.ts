@@ -26,8 +26,11 @@ export function readUrl(written: string | undefined, variables: Variables): Aske
   if (!text) throw new ConfigurationError("connect: no URL: name a remote server, as https://HOST/mcp");
   const name = written === undefined ? VARIABLE : "URL";
   const expanded = expand(text, variables, name).trim();
-  if (!/^https?:\/\//i.test(expanded) || !URL.canParse(expanded)) {
-    throw new ConfigurationError(`connect: ${name} must be an http or https URL, as https://HOST/mcp`);
+  if (!/^https?:\/\//i.test(expanded)) {
+    throw new ConfigurationError(`connect: ${name} must begin with https:// or http://, as https://HOST/mcp`);
+  }
+  if (!URL.canParse(expanded)) {
+    throw new ConfigurationError(`connect: ${name} is no URL, as https://HOST/mcp would be`);
   }
   const url = new URL(expanded);
   const headers = basicHeaders(url, name);

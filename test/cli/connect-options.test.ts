@@ -155,6 +155,19 @@ describe("the URL", () => {
     });
   }
 
+  for (const host of [
+    "example.com/mcp",
+    "localhost:8000/mcp",
+    "//example.com/mcp",
+    "wss://example.com/mcp",
+  ]) {
+    test(`without http or https, as ${host}, is an error that says what to write`, () => {
+      assert.throws(() => readConnectLine(["connect", host]), {
+        message: "connect: URL must begin with https:// or http://, as https://HOST/mcp",
+      });
+    });
+  }
+
   test("may be one only", () => {
     assert.throws(() => readConnectLine([URL_OF_TEST, "https://b.example/"]), /too many arguments/);
   });
