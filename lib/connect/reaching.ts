@@ -4,6 +4,7 @@ import { deferred, settlesWithin } from "../promises.ts";
 import { createPauses, pauseAfter } from "./backoff.ts";
 import { Unavailable } from "./link.ts";
 import type { Link } from "./link.ts";
+import { reasonOf } from "./staying/visits.ts";
 
 /** Tries to reach a remote until it is there. */
 export interface Reaching {
@@ -47,7 +48,7 @@ export function reach({ open, where, logger }: ReachingOptions): Reaching {
         return state.link;
       } catch (error) {
         if (stopped.signal.aborted || !isPassing(error)) throw error;
-        if (failures === 0) logger.warn({}, `cannot reach ${where}: ${reasonOf(error)}; trying again`);
+        if (failures === 0) logger.warn({}, `cannot reach ${where}: ${textOf(error)}; trying again`);
         state.lastError = error;
         failed.resolve();
         const leastMs = wantedMs(error);
@@ -104,8 +105,9 @@ function causeOf(error: unknown): unknown {
   return error instanceof Unavailable ? error.cause : error;
 }
 
-function reasonOf(error: unknown): string {
-  return (causeOf(error) as Error).message;
+function textOf(error: unknown): string {
+  const cause = causeOf(error);
+  return cause instanceof MayflyError ? reasonOf(cause) : (cause as Error).message;
 }
 
 const LONGEST_WANTED_MS = 30_000;

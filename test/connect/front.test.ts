@@ -152,10 +152,7 @@ describe("a remote that cannot be reached", () => {
     await client.answer(2);
     assert.deepEqual(opened[0]?.received, ["initialize", "a", "b"]);
     assert.equal(logged.length, 2, logged.join("\n"));
-    assert.match(
-      logged[0] ?? "",
-      /^cannot reach https:\/\/remote\/mcp: .*connection refused.*; trying again$/,
-    );
+    assert.match(logged[0] ?? "", /^cannot reach https:\/\/remote\/mcp: connection refused; trying again$/);
     assert.match(logged[1] ?? "", /^https:\/\/remote\/mcp is there again$/);
   });
 
