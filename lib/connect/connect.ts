@@ -1,8 +1,11 @@
+import type { Readable } from "node:stream";
+
 import { onAbort } from "../lifetime.ts";
 import { createFront } from "./front.ts";
 import type { Front } from "./front.ts";
 import { createRemoteHttp } from "./wire/http.ts";
 import type { RemoteHttp } from "./wire/http.ts";
+import { readAhead } from "./stdio/ahead.ts";
 import { readMessages } from "./stdio/input.ts";
 import { createOpener } from "./opening.ts";
 import type { ConnectOptions, Connection } from "./options.ts";
@@ -36,7 +39,7 @@ async function run(settings: Settings, ending: AbortController): Promise<void> {
   try {
     const http = await createRemoteHttp({ ...settings, logger: settings.logger });
     try {
-      await relay(settings, { output, http, signal: ending.signal });
+      await relay(settings, { output, http, ending });
     } finally {
       await http.close();
     }
@@ -52,33 +55,62 @@ async function run(settings: Settings, ending: AbortController): Promise<void> {
 interface Ends {
   readonly output: Output;
   readonly http: RemoteHttp;
-  readonly signal: AbortSignal;
+  readonly ending: AbortController;
 }
 
 /** Of what a client writes. */
 const MAX_LINE_BYTES = 64 * 1024 ** 2;
 
-/** Until the input ends or the signal fires. */
-async function relay(settings: Settings, { output, http, signal }: Ends): Promise<void> {
-  const { input, logger, watch } = settings;
+/** Until the input ends, or everything is to end. */
+async function relay(settings: Settings, { output, http, ending }: Ends): Promise<void> {
+  const { logger, watch } = settings;
+  const { signal } = ending;
   const write = paced((text) => {
     watch("out", text);
     return output.write(text);
   });
   const front = frontOf(settings, { write }, http);
   // A reader that waits for room must not keep anything from ending.
-  const off = onAbort(signal, () => void front.close());
+  const off = onAbort(signal, () => {
+    output.hurry();
+    void front.close();
+  });
+  const reading = readUntilEnd(settings.input, ending);
   try {
-    const options = { maxLineBytes: MAX_LINE_BYTES, signal, logger, refuse: write };
-    for await (const message of readMessages(input, options)) {
+    const refuse = (text: string): Promise<void> => reading.wait(write(text));
+    const options = { maxLineBytes: MAX_LINE_BYTES, signal, logger, refuse };
+    for await (const message of readMessages(reading.stream, options)) {
+      if (signal.aborted) break;
       watch("in", message.text);
-      const room = front.receive(message);
-      if (room) await room;
+      const room = front.receive(message) ?? output.room();
+      if (room) await reading.wait(room);
     }
   } finally {
     off();
     await front.close();
   }
+}
+
+interface Reading {
+  readonly stream: Readable;
+  /** Resolves as the promise does; nobody waits any more when all of the input has been read: then everything ends. */
+  wait(room: Promise<void>): Promise<void>;
+}
+
+function readUntilEnd(input: Readable, ending: AbortController): Reading {
+  let waiting = 0;
+  const ahead = readAhead(input, () => {
+    if (waiting > 0) ending.abort();
+  });
+  return {
+    stream: ahead.stream,
+    async wait(room) {
+      waiting += 1;
+      if (ahead.hasEnded) ending.abort();
+      await room;
+      waiting -= 1;
+    },
+  };
 }
 
 function frontOf(settings: Settings, client: StdioClient, http: RemoteHttp): Front {

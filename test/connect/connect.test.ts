@@ -94,6 +94,28 @@ describe("the end of the input", () => {
     await within(connection.closed, 2500, "the end");
   });
 
+  test("is seen behind all that waits for a remote that does not answer", async (t) => {
+    const { url, asked } = await answeringServer(t, () => undefined);
+    const { send, input, connection } = connected(t, url);
+    send(initialize({ id: 0 }));
+    await until(() => asked.length > 0, { withinMs: 3000, label: "the handshake" });
+    for (let id = 1; id <= 3000; id += 1) send(request("tools/call", {}, id));
+    input.end();
+    await within(connection.closed, 1000, "the end");
+  });
+
+  test("is seen behind all that a client has asked and does not read", async (t) => {
+    const { url, asked } = await answeringServer(t, () => undefined);
+    const output = new PassThrough();
+    const { send, input, connection } = connected(t, url, { output });
+    send(initialize({ id: 0 }));
+    await until(() => asked.length > 0, { withinMs: 3000, label: "the handshake" });
+    for (let id = 1; id <= 3000; id += 1) send(id % 2 === 0 ? request("ping", {}, id) : "no message");
+    await until(() => output.writableNeedDrain, { withinMs: 3000, label: "nobody reads" });
+    input.end();
+    await within(connection.closed, 2000, "the end");
+  });
+
   test("may come before anything else", async (t) => {
     const { input, connection } = connected(t, "http://127.0.0.1:1/mcp");
     input.end();
@@ -111,6 +133,26 @@ test("a client that closes its end of the output ends the connection", async (t)
   });
   const { send, connection } = connected(t, url, { output });
   send(initialize({ id: 0 }));
+  await within(connection.closed, 2000, "the end");
+});
+
+test("a client that does not read is not read any more when 16 MiB wait for it", async (t) => {
+  const { url } = await answeringServer(
+    t,
+    sessions(() => undefined),
+  );
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const { connection } = connected(t, url, { input, output });
+  const write = (message: object): boolean => input.write(`${JSON.stringify(message)}\n`);
+  write(initialize({ id: 0 }));
+  write(notification("notifications/initialized"));
+  const id = "x".repeat(1024 ** 2);
+  for (let sent = 0; sent < 60; sent += 1) write(request("slow", {}, id));
+  await until(() => output.writableLength > 16 * 1024 ** 2, { withinMs: 5000, label: "errors that wait" });
+  await new Promise((resolve) => setImmediate(resolve));
+  // And what had been taken before.
+  assert.ok(output.writableLength < 40 * 1024 ** 2, String(output.writableLength));
+  input.end();
   await within(connection.closed, 2000, "the end");
 });
 

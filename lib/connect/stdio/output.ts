@@ -6,11 +6,17 @@ import type { StdioClient } from "../relay.ts";
 
 /** The client's end of the output. */
 export interface Output extends StdioClient {
+  /** Resolves when little enough waits to be read; undefined if that is so now. Of much, also what nobody waited for. */
+  room(): Promise<void> | undefined;
+  /** From now on nobody waits for the client to read. */
+  hurry(): void;
   /** Resolves when all that was written is out, or nobody takes it, or that many milliseconds are over. */
   flush(ms: number): Promise<void>;
 }
 
 const WRITTEN = Promise.resolve();
+/** Bytes that may wait to be read, whoever has written them. */
+const MAX_WAITING_BYTES = 16 * 1024 ** 2;
 
 /**
  * Writes messages, one a line.
@@ -18,6 +24,7 @@ const WRITTEN = Promise.resolve();
  */
 export function createOutput(stream: Writable, broken: () => void): Output {
   let isBroken = false;
+  let isHurried = false;
   let room: ReturnType<typeof deferred<void>> | undefined;
   const settle = (): void => {
     room?.resolve();
@@ -33,9 +40,17 @@ export function createOutput(stream: Writable, broken: () => void): Output {
   stream.on("error", end).on("close", end).on("drain", settle);
   return {
     write(text) {
-      if (isBroken || stream.write(`${onOneLine(text)}\n`)) return WRITTEN;
+      if (isBroken || stream.write(`${onOneLine(text)}\n`) || isHurried) return WRITTEN;
       // One promise for all who wait: not a listener for each of them.
       return (room ??= deferred()).promise;
+    },
+    room() {
+      if (isBroken || isHurried || stream.writableLength < MAX_WAITING_BYTES) return undefined;
+      return (room ??= deferred()).promise;
+    },
+    hurry() {
+      isHurried = true;
+      settle();
     },
     async flush(ms) {
       if (isBroken || stream.writableLength === 0) return;
