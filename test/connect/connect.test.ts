@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { PassThrough, Writable } from "node:stream";
 import { describe, test } from "node:test";
 
@@ -92,6 +94,24 @@ describe("the end of the input", () => {
     send(notification("notifications/initialized"));
     input.end();
     await within(connection.closed, 2500, "the end");
+  });
+
+  test("does not wait for a connection that is being made", async (t) => {
+    const connecting = deferred();
+    const mute = createServer((socket) => {
+      socket.on("error", () => undefined).resume();
+      connecting.resolve();
+    });
+    await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+    t.after(() => mute.close());
+    const { send, input, connection } = connected(
+      t,
+      `https://127.0.0.1:${(mute.address() as AddressInfo).port}/mcp`,
+    );
+    send(initialize({ id: 0 }));
+    await within(connecting.promise, 3000, "a connection without an end");
+    input.end();
+    await within(connection.closed, 1000, "the end");
   });
 
   test("is seen behind all that waits for a remote that does not answer", async (t) => {

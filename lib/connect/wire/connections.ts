@@ -3,6 +3,8 @@ import type { Readable } from "node:stream";
 
 import type { Agent, Dispatcher, buildConnector } from "undici";
 
+import { onAbort } from "../../lifetime.ts";
+import { deferred } from "../../promises.ts";
 import { trusting } from "./authorities.ts";
 import { basicOf } from "./header-rules.ts";
 import type { HttpMethod } from "./http.ts";
@@ -173,17 +175,24 @@ async function ask(
   const body = written && text !== undefined ? (telltale(text, written) as unknown as Readable) : text;
   const headers = body === text ? given : { ...given, "content-length": lengthOf(text) };
   try {
-    return await agent.request({
-      origin,
-      path,
-      method,
-      headers,
-      signal,
-      ...(body !== undefined && { body }),
-    });
+    const request = { origin, path, method, headers, signal, ...(body !== undefined && { body }) };
+    return await unlessAborted(agent.request(request), signal);
   } catch (error) {
     if (!isUnsendable(error)) throw error;
     throw new ConnectFailed(error, "what was to be sent is no HTTP request");
+  }
+}
+
+/** undici heeds the signal of a request only when there is a connection for it, and none may come for ten seconds. */
+async function unlessAborted<Value>(asked: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const aborted = deferred();
+  const off = onAbort(signal, () => aborted.resolve());
+  try {
+    await Promise.race([asked, aborted.promise]);
+    signal.throwIfAborted();
+    return await asked;
+  } finally {
+    off();
   }
 }
 

@@ -441,6 +441,17 @@ test("a signal ends a request, and later its body, with the connection", async (
   }
 });
 
+test("a signal ends a request for which a connection is still being made", async (t) => {
+  const mute = createTcpServer((socket) => socket.resume().on("error", () => undefined));
+  const url = new URL(`https://127.0.0.1:${await listening(t, mute)}/`);
+  const { http } = await wireTarget(t, url);
+  const leaving = new AbortController();
+  const asking = post(http, url, leaving.signal);
+  await until(async () => (await connectionsOf(mute)) === 1, { withinMs: WAIT_MS, label: "a connection" });
+  leaving.abort(new Error("enough"));
+  await within(rejects(asking, /enough/), 1000, "the end");
+});
+
 test("closing ends what is in flight, and what is being connected", async (t) => {
   const { url, server } = await serveWire(t, () => undefined);
   const mute = createTcpServer((socket) => socket.resume().on("error", () => undefined));
