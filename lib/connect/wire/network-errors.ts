@@ -21,6 +21,7 @@ const DETAILS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "no address to connect from",
   ETIMEDOUT: "no answer from the host",
   UND_ERR_CONNECT_TIMEOUT: "no connection within 10 seconds",
+  UND_ERR_HEADERS_TIMEOUT: "no answer within 10 seconds",
   ECONNRESET: "connection reset",
   EPIPE: "connection closed",
   UND_ERR_SOCKET: "connection closed",
