@@ -3,7 +3,7 @@ import type { Message, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { MayflyError } from "../../errors.ts";
 import { deferred } from "../../promises.ts";
 import { shortened } from "../../logger.ts";
-import { isSuccess, readRefusal } from "../wire/answers.ts";
+import { detailOf, isSuccess, readRefusal } from "../wire/answers.ts";
 import type { Asked, Refusal } from "../wire/answers.ts";
 import type { HttpAnswer } from "../wire/http.ts";
 import { InitializeRefused } from "../remote.ts";
@@ -108,13 +108,10 @@ export function checkInitialized(
 ): void {
   const { result, error } = answer.value;
   if (isObject(result)) return;
-  const said = isObject(error) && typeof error["message"] === "string" ? `: ${error["message"]}` : "";
-  const values = { method: "initialize", status, detail: http.mask(said.slice(0, MAX_DETAIL)) };
+  const said = isObject(error) && typeof error["message"] === "string" ? error["message"] : "";
+  const values = { method: "initialize", status, detail: detailOf(said, http) };
   throw new InitializeRefused(status, answer, new MayflyError("REMOTE_REFUSED", { values }));
 }
-
-/** Characters of an error's text. */
-const MAX_DETAIL = 200;
 
 export function isAnswerTo(request: Message<RequestValue>, message: Message): boolean {
   return !("method" in message.value) && message.value.id === request.value.id;

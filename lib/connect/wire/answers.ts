@@ -7,7 +7,7 @@ import { LineTooLong, createLine, nextChunk } from "../../lines.ts";
 import { printable } from "../../logger.ts";
 import { setMember } from "../../rawjson.ts";
 import { readEvents } from "./events.ts";
-import type { HttpAnswer } from "./http.ts";
+import type { HttpAnswer, RemoteHttp } from "./http.ts";
 import { leave } from "./leaving.ts";
 import { describe } from "./network-errors.ts";
 import { limited } from "../limited.ts";
@@ -228,7 +228,7 @@ function failureOf(
   }
   if (status === 401 || status === 403) return new MayflyError("REMOTE_UNAUTHORIZED", { values: { status } });
   const said = saidIn(answer, text, message);
-  const detail = said === "" ? "" : `: ${shortened(http.mask(said))}`;
+  const detail = detailOf(said, http);
   const later = answer.headers["retry-after"];
   const headers = later === undefined ? {} : { "Retry-After": later };
   return new MayflyError("REMOTE_REFUSED", { values: { method, status, detail }, headers });
@@ -245,6 +245,11 @@ function saidIn(answer: HttpAnswer, text: string, message: Refusal["message"]): 
   const error = message?.value.error;
   if (isObject(error) && typeof error["message"] === "string") return error["message"];
   return typeOf(answer) === "a web page" ? "a web page" : text;
+}
+
+/** What a server has said, as the end of a sentence. Masked as a whole: of a secret that is cut in half, nobody knows. */
+export function detailOf(said: string, http: Pick<RemoteHttp, "mask">): string {
+  return said === "" ? "" : `: ${shortened(http.mask(said))}`;
 }
 
 /** On one line, of characters that a terminal neither obeys nor hides. */

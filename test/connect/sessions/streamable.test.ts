@@ -67,6 +67,26 @@ async function open(t: TestContext, { url }: RemoteServer, version?: string): Pr
 
 const ask = (id: number, name = "tool"): Message<RequestValue> => message(call(name, {}, { id }));
 
+test("the words of a server that refuses the handshake are masked before they are cut, and printable", async (t) => {
+  const secret = "secret-of-many-characters";
+  const words = `${"x".repeat(190)}${secret}`;
+  for (const [said, expected] of [
+    [words, `${"x".repeat(190)}***`],
+    ["\u009b31m\u202ered", "?31m?red"],
+  ] as const) {
+    const server = await remoteServer(t, (seen) =>
+      json(seen, { jsonrpc: "2.0", id: seen.body.id, error: { code: -32600, message: said } }),
+    );
+    const target = await targetOf(t, server.url, { "x-api-key": secret });
+    const events = { message: () => undefined, failed: () => undefined, lost: () => undefined };
+    await rejects(openStreamable(target, message(initialize()), events, NEVER), (error: unknown) => {
+      ok(error instanceof InitializeRefused);
+      equal(error.failure.message, `The remote server refused initialize: HTTP 200: ${expected}`);
+      return true;
+    });
+  }
+});
+
 test("the session id and the agreed version go with every request, also with the DELETE at the end", async (t) => {
   const id = `~!${"x".repeat(3000)}`;
   const server = await remoteServer(t, (seen) => {
