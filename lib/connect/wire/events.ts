@@ -55,6 +55,7 @@ function createEvent(maxBytes: number): EventInMaking {
   let retryMs: number | undefined;
   let type = "";
   let data: string[] = [];
+  let joined: string[] = [];
   let length = 0;
   let isChanged = false;
   const fields: Readonly<Record<string, (value: string) => void>> = {
@@ -64,6 +65,10 @@ function createEvent(maxBytes: number): EventInMaking {
       length += value.length + 1;
       if (length > maxBytes + 1) throw new LineTooLong(maxBytes);
       data.push(value);
+      if (data.length < MANY_LINES) return;
+      // Of many short lines each would take more than what it says.
+      joined.push(data.join("\n"));
+      data = [];
     },
     id(value) {
       if (value.includes("\0")) return;
@@ -83,11 +88,12 @@ function createEvent(maxBytes: number): EventInMaking {
       return undefined;
     },
     take() {
-      const text = data.join("\n");
+      const text = [...joined, ...data].join("\n");
       const complete = { type: type === "" ? "message" : type, data: text, id, retryMs };
       const isWorthTelling = text !== "" || isChanged;
       type = "";
       data = [];
+      joined = [];
       length = 0;
       isChanged = false;
       return isWorthTelling ? complete : undefined;

@@ -29,6 +29,16 @@ function* byBytes(text: string): Generator<Buffer> {
 
 const plain = { type: "message", id: undefined, retryMs: undefined };
 
+test("an event of many lines has them all", async () => {
+  for (const count of [2, 99, 100, 101, 200, 12_345]) {
+    const lines = Array.from({ length: count }, (_, index) => (index % 3 === 0 ? "" : String(index)));
+    const text = lines.map((line) => `data:${line}\n`).join("");
+    // The second one has nothing left of the first.
+    const [first, second] = await eventsOf([text, "\n", "data:x\n\n"]);
+    deepEqual([first?.data, second?.data], [lines.join("\n"), "x"]);
+  }
+});
+
 for (const [name, end] of Object.entries({ LF: "\n", CR: "\r", CRLF: "\r\n" })) {
   test(`lines may end with ${name}, wherever the stream is cut`, async () => {
     const text =
