@@ -38,7 +38,7 @@ export function openListenStream(
       for await (const message of remote.request(request, over.signal)) {
         if (isResponse(message)) return errorIn(message);
         if (over.signal.aborted || !isNotification(message) || !isOf(request, message)) continue;
-        if (message.value.method === ACKNOWLEDGED) acknowledged.resolve(filterIn(message.value));
+        if (message.value.method === ACKNOWLEDGED) acknowledged.resolve(agreedIn(message.value, wanted));
         else await tell(untagged(message));
       }
       return undefined;
@@ -64,10 +64,20 @@ function isOf({ value: { id } }: Message<RequestValue>, { value }: Message<Notif
   return mark === undefined || mark === id;
 }
 
-function filterIn({ params }: NotificationValue): Filter {
-  const agreed = params?.["notifications"];
-  return isObject(agreed) ? agreed : {};
+/** What was wanted, as far as the remote has agreed to it: whatever else it says, nobody has asked for. */
+function agreedIn({ params }: NotificationValue, wanted: Filter): Filter {
+  const said = params?.["notifications"];
+  if (!isObject(said)) return {};
+  const { resourceSubscriptions: uris = [], ...lists } = wanted;
+  const told = new Set<unknown>(Array.isArray(said[URIS]) ? said[URIS] : []);
+  const agreed = uris.filter((uri) => told.has(uri));
+  return {
+    ...Object.fromEntries(Object.entries(lists).filter(([list]) => said[list] === true)),
+    ...(agreed.length > 0 && { [URIS]: agreed }),
+  };
 }
+
+const URIS = "resourceSubscriptions";
 
 function untagged(message: Message<NotificationValue>): Message<NotificationValue> {
   const params = memberText(message.text, "params");

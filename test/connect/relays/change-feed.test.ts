@@ -98,6 +98,17 @@ test("once the client is ready, the remote is asked for the lists that it declar
   assert.equal(client.notifications("notifications/prompts/list_changed").length, 0);
 });
 
+test("what a remote agrees to that is no list, or that nobody has asked for, counts as nothing", async (t) => {
+  for (const agreed of [5, { a: 1 }, "file:///a", ["file:///b", 5], null]) {
+    const { client, listen } = await open(t, { resources: { subscribe: true } });
+    const answered = client.ask(subscribe("file:///a", 1));
+    (await listen(0)).agree({ resourceSubscriptions: agreed, promptsListChanged: true, toolsListChanged: 1 });
+    const { error } = await within(answered, 1000, "the answer");
+    assert.match(String((error as { readonly message?: unknown }).message), /does not tell when/);
+    assert.equal(client.notifications(UPDATED).length, 0);
+  }
+});
+
 test("a remote that declares no changes is not asked for any", async (t) => {
   const { client, listens, listen } = await open(t, { tools: {}, resources: { subscribe: true } });
   await client.say(INITIALIZED);
