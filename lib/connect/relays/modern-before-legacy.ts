@@ -24,9 +24,9 @@ import type { InFlight } from "./in-flight.ts";
 import type { RelayOptions, SessionRelay, StdioClient } from "../relay.ts";
 import { UNLIMITED, orderFor, remoteServer, watchedElsewhere } from "./remote-server.ts";
 import type { LegacyRemote } from "../remote.ts";
-import { takeSeat } from "./seat.ts";
-import { createTable } from "./table.ts";
-import type { Table } from "./table.ts";
+import { openSessionProcess } from "./session-process.ts";
+import { createSharedSession } from "./shared-session.ts";
+import type { SharedSession } from "./shared-session.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** The handshake for a client that makes none, from what its first request says of it. Source: 2026-07-28/basic. */
@@ -39,7 +39,7 @@ const ANSWER_LIMIT_MS = 30 * 60 * 1000;
 
 /**
  * A client that has no handshake in front of a session with a remote of the older revisions. All of its requests share
- * the session: each is an exchange of its own that has a seat in it. What a server asks is the answer to the request,
+ * the session: each is an exchange of its own, with a process that is a part of the session. What a server asks is the answer to the request,
  * which the remote goes on with when the client comes back; 64 may wait like that, each for 30 minutes.
  * Source: 2026-07-28/basic/versioning, Compatibility Matrix; basic/patterns/mrtr.
  */
@@ -54,7 +54,7 @@ export function createModernBeforeLegacy({
     logger,
     client,
     server: remoteServer("legacy"),
-    table: createTable(remote, logger),
+    session: createSharedSession(remote, logger),
     inFlight: createInFlight(writer, logger),
     held: createHeldProcesses<Exchange>(UNLIMITED, ANSWER_LIMIT_MS),
   };
@@ -65,14 +65,14 @@ export function createModernBeforeLegacy({
       else logger.debug({}, "An answer of the client to nothing: dropped");
     },
     async hear(message, about) {
-      await relaying.table.hear(message, about);
+      await relaying.session.hear(message, about);
       await untilAborted(writer.written(), closed.signal);
     },
     async close() {
       closed.abort();
       relaying.held.endAll();
       await relaying.inFlight.close();
-      await relaying.table.flush();
+      await relaying.session.flush();
     },
   };
 }
@@ -81,7 +81,7 @@ interface Relaying {
   readonly logger: Logger;
   readonly client: StdioClient;
   readonly server: Server;
-  readonly table: Table;
+  readonly session: SharedSession;
   readonly inFlight: InFlight;
   readonly held: HeldProcesses<Exchange>;
 }
@@ -96,9 +96,9 @@ function createWriter(client: StdioClient): StdioClient & { written(): Promise<v
 }
 
 async function begin(request: Message<RequestValue>, relaying: Relaying): Promise<void> {
-  const { table, inFlight, client } = relaying;
+  const { session, inFlight, client } = relaying;
   // The remote still works on a request whose client has been asked.
-  if (table.owners.has(request.value.id)) {
+  if (session.owners.has(request.value.id)) {
     return client.write(errorText(new MayflyError("ID_IN_USE"), idOf(request)));
   }
   return inFlight.begin(request, (lifetime) => run(request, lifetime, relaying));
@@ -112,11 +112,14 @@ function run(request: Message<RequestValue>, lifetime: Lifetime, relaying: Relay
   if (waiting) return resume(waiting.resumed, order, lifetime);
   const isListening = request.value.method === LISTEN;
   const work = isListening ? listen : exchange;
-  return work(order, seatsAt(relaying.table, isListening), lifetime, watchedElsewhere(relaying.logger));
+  return work(order, processesOf(relaying.session, isListening), lifetime, watchedElsewhere(relaying.logger));
 }
 
-function seatsAt(table: Table, isListening: boolean): ProcessSource {
-  return { first: takeSeat(table, isListening), more: async () => takeSeat(table, isListening) };
+function processesOf(session: SharedSession, isListening: boolean): ProcessSource {
+  return {
+    first: openSessionProcess(session, isListening),
+    more: async () => openSessionProcess(session, isListening),
+  };
 }
 
 /** @throws INPUT_RESPONSE_NOT_VALID, CONTINUATION_EXPIRED */
@@ -134,6 +137,7 @@ function inputFor(
   return { input, waiting: held.take(params["requestState"], binding) };
 }
 
-async function note(message: Message<NotificationValue>, { table, inFlight }: Relaying): Promise<void> {
-  if (!inFlight.cancelledBy(message)) await table.lane()(toLegacyRequest(message.text, message.value.method));
+async function note(message: Message<NotificationValue>, { session, inFlight }: Relaying): Promise<void> {
+  if (!inFlight.cancelledBy(message))
+    await session.lane()(toLegacyRequest(message.text, message.value.method));
 }

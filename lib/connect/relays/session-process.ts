@@ -8,13 +8,13 @@ import { createMailbox } from "../../mailbox.ts";
 import type { OwnProcess } from "../../processes.ts";
 import { deferred, once } from "../../promises.ts";
 import { setMember } from "../../rawjson.ts";
-import type { Table } from "./table.ts";
+import type { SharedSession } from "./shared-session.ts";
 
 /**
  * What stands in the place of a process where the server is a session with a remote, which others use too: what is said
  * to it goes to the remote, and its lines are what the remote says about the requests that were made from here.
  */
-export interface Seat extends OwnProcess {
+export interface SessionProcess extends OwnProcess {
   /** Whether it is there to hear of changes, and not for one request. */
   readonly isListening: boolean;
   /** The log level that its request asks for. */
@@ -27,19 +27,19 @@ export interface Seat extends OwnProcess {
 /** Lines that may wait: while the client is asked, nobody reads. */
 const MAX_WAITING = 1000;
 
-export function takeSeat(table: Table, isListening: boolean): Seat {
+export function openSessionProcess(session: SharedSession, isListening: boolean): SessionProcess {
   const mailbox = createMailbox<string>();
-  const send = table.lane();
+  const send = session.lane();
   const { promise: gone, resolve } = deferred();
   let level: string | undefined;
   const end = once(() => {
-    for (const [id, { seat, request }] of table.owners) {
-      if (seat !== self) continue;
-      table.owners.delete(id);
+    for (const [id, { process, request }] of session.owners) {
+      if (process !== self) continue;
+      session.owners.delete(id);
       void send(cancelledText(idOf(request), CLIENT_GONE));
     }
-    table.watches.leave(self);
-    table.seats.delete(self);
+    session.subscriptions.leave(self);
+    session.processes.delete(self);
     mailbox.close();
     resolve();
   });
@@ -60,22 +60,22 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
   const request = async (message: Message<RequestValue>): Promise<void> => {
     const { method, params } = message.value;
     // The session has been opened already, and its answer is that to anybody.
-    if (method === "initialize") return mailbox.put(setMember(table.answer, "id", idOf(message)));
-    if (method === "resources/subscribe") return table.watches.join(message, self);
+    if (method === "initialize") return mailbox.put(setMember(session.answer, "id", idOf(message)));
+    if (method === "resources/subscribe") return session.subscriptions.join(message, self);
     if (method === "logging/setLevel") {
       level = String(params?.["level"]);
-      const told = table.newLevel();
+      const told = session.newLevel();
       return told === undefined ? undefined : send(levelText(told));
     }
-    table.owners.set(message.value.id, { seat: self, request: message });
+    session.owners.set(message.value.id, { process: self, request: message });
     return send(message.text);
   };
   const note = async ({ text, value }: Message<NotificationValue>): Promise<void> => {
     if (value.method === "notifications/initialized") return;
-    table.owners.delete(value.params?.["requestId"]);
+    session.owners.delete(value.params?.["requestId"]);
     await send(text);
   };
-  const self: Seat = {
+  const self: SessionProcess = {
     child,
     end,
     gone,
@@ -88,7 +88,7 @@ export function takeSeat(table: Table, isListening: boolean): Seat {
     },
     put: (text) => mailbox.put(text),
   };
-  table.seats.add(self);
+  session.processes.add(self);
   return self;
 }
 

@@ -7,23 +7,23 @@ import type { Message, NotificationValue, RequestValue, ResponseValue } from "..
 import { shortened } from "../../logger.ts";
 import type { Logger } from "../../logger.ts";
 import type { LegacyRemote } from "../remote.ts";
-import type { Seat } from "./seat.ts";
-import { createWatches } from "./watches.ts";
-import type { Watches } from "./watches.ts";
+import type { SessionProcess } from "./session-process.ts";
+import { createSharedSubscriptions } from "./shared-subscriptions.ts";
+import type { SharedSubscriptions } from "./shared-subscriptions.ts";
 
-/** One session with a remote, and the seats that requests have in it. */
-export interface Table {
+/** One session with a remote, and what stands in for a process to each request that uses it. */
+export interface SharedSession {
   /** The text of the answer to the handshake. */
   readonly answer: string;
-  readonly seats: Set<Seat>;
+  readonly processes: Set<SessionProcess>;
   /** By the id that the remote knows: requests without an answer. The newest are last. */
   readonly owners: Map<unknown, Owner>;
-  readonly watches: Watches;
+  readonly subscriptions: SharedSubscriptions;
   /** Another way to the remote: what goes it keeps its order, and does not wait for what goes another one. */
   lane(): Lane;
   /** The level of log messages that the remote must be told, since somebody waits for more or for less. */
   newLevel(): string | undefined;
-  /** A message of the remote, for the seat that it is about. */
+  /** A message of the remote, for the process that it is about. */
   hear(message: Message, about: Message<RequestValue> | undefined): Promise<void>;
   /** Resolves when all is sent. */
   flush(): Promise<void>;
@@ -33,12 +33,12 @@ export interface Table {
 export type Lane = (text: string) => Promise<void>;
 
 interface Owner {
-  readonly seat: Seat;
+  readonly process: SessionProcess;
   readonly request: Message<RequestValue>;
 }
 
-export function createTable(remote: LegacyRemote, logger: Logger): Table {
-  const seats = new Set<Seat>();
+export function createSharedSession(remote: LegacyRemote, logger: Logger): SharedSession {
+  const processes = new Set<SessionProcess>();
   const sending = new Set<Promise<void>>();
   let level: string | undefined;
   const lane = (): Lane => {
@@ -53,96 +53,99 @@ export function createTable(remote: LegacyRemote, logger: Logger): Table {
   let ready = Promise.resolve();
   // Before all else: the client has no handshake that it could end.
   ready = lane()(INITIALIZED_TEXT);
-  const table: Table = {
+  const session: SharedSession = {
     answer: remote.answer.text,
-    seats,
+    processes,
     owners: new Map(),
-    watches: createWatches(lane()),
+    subscriptions: createSharedSubscriptions(lane()),
     lane,
     newLevel() {
-      const wanted = loudest([...seats])?.level;
+      const wanted = loudest([...processes])?.level;
       if (wanted === level) return undefined;
       level = wanted ?? level;
       return wanted;
     },
     async hear(message, about) {
-      if (isResponse(message)) return answer(message, table);
-      if (isRequest(message)) return ask(message, about, table);
-      if (isNotification(message) && !tell(message, about, table)) {
+      if (isResponse(message)) return answer(message, session);
+      if (isRequest(message)) return ask(message, about, session);
+      if (isNotification(message) && !tell(message, about, session)) {
         logger.debug({ method: shortened(message.value.method) }, "A notification for nobody: dropped");
       }
     },
     flush: async () => void (await Promise.all(sending)),
   };
-  return table;
+  return session;
 }
 
-/** The seat that wants to hear most. */
-function loudest(seats: readonly Seat[]): Seat | undefined {
-  const wanting = seats.filter(({ level }) => level !== undefined);
+/** The process that wants to hear most. */
+function loudest(processes: readonly SessionProcess[]): SessionProcess | undefined {
+  const wanting = processes.filter(({ level }) => level !== undefined);
   return wanting.toSorted((one, other) => rankOf(one.level) - rankOf(other.level))[0];
 }
 
-function answer(message: Message<ResponseValue>, { owners, watches }: Table): void {
+function answer(message: Message<ResponseValue>, { owners, subscriptions }: SharedSession): void {
   const owner = owners.get(message.value.id);
   owners.delete(message.value.id);
-  if (owner) owner.seat.put(message.text);
-  else watches.answer(message);
+  if (owner) owner.process.put(message.text);
+  else subscriptions.answer(message);
 }
 
-/** A question is for the client whose request it is about, and so for its seat. */
+/** A question is for the client whose request it is about, and so for its process. */
 async function ask(
   message: Message<RequestValue>,
   about: Message<RequestValue> | undefined,
-  table: Table,
+  session: SharedSession,
 ): Promise<void> {
-  const seat = message.value.method === "ping" ? undefined : seatToAsk(about, table);
-  if (seat && !seat.isFull) seat.put(message.text);
-  else await table.lane()(refusalOf(message));
+  const process = message.value.method === "ping" ? undefined : processToAsk(about, session);
+  if (process && !process.isFull) process.put(message.text);
+  else await session.lane()(refusalOf(message));
 }
 
-function seatToAsk(about: Message<RequestValue> | undefined, { owners }: Table): Seat | undefined {
-  if (about) return owners.get(about.value.id)?.seat;
+function processToAsk(
+  about: Message<RequestValue> | undefined,
+  { owners }: SharedSession,
+): SessionProcess | undefined {
+  if (about) return owners.get(about.value.id)?.process;
   const askable = [...owners.values()].filter(({ request }) => mayBeAsked(request.value.method));
-  return askable.at(-1)?.seat;
+  return askable.at(-1)?.process;
 }
 
 /** @returns whether somebody hears it */
 function tell(
   message: Message<NotificationValue>,
   about: Message<RequestValue> | undefined,
-  table: Table,
+  session: SharedSession,
 ): boolean {
-  const heard = listenersOf(message, about, table).filter((seat) => !seat.isFull);
-  for (const seat of heard) seat.put(message.text);
+  const heard = listenersOf(message, about, session).filter((process) => !process.isFull);
+  for (const process of heard) process.put(message.text);
   return heard.length > 0;
 }
 
 function listenersOf(
   { value: { method, params } }: Message<NotificationValue>,
   about: Message<RequestValue> | undefined,
-  { owners, seats, watches }: Table,
-): Seat[] {
-  const owner = about && owners.get(about.value.id)?.seat;
-  const listening = [...seats].filter(({ isListening }) => isListening);
+  { owners, processes, subscriptions }: SharedSession,
+): SessionProcess[] {
+  const owner = about && owners.get(about.value.id)?.process;
+  const listening = [...processes].filter(({ isListening }) => isListening);
   if (method === "notifications/resources/updated") {
-    return listening.filter((seat) => watches.isWatching(seat, params?.["uri"]));
+    return listening.filter((process) => subscriptions.isSubscribed(process, params?.["uri"]));
   }
   if (method.endsWith("/list_changed")) return listening;
-  if (method === "notifications/progress") return seatsOf(ownerOfToken(params?.["progressToken"], owners));
+  if (method === "notifications/progress") return listOf(ownerOfToken(params?.["progressToken"], owners));
   // Of log messages nobody says what they are about: whoever wants to hear most, hears them.
-  if (method === "notifications/message") return seatsOf(owner ?? loudest([...seats]));
+  if (method === "notifications/message") return listOf(owner ?? loudest([...processes]));
   return [];
 }
 
-function seatsOf(seat: Seat | undefined): Seat[] {
-  return seat ? [seat] : [];
+function listOf(process: SessionProcess | undefined): SessionProcess[] {
+  return process ? [process] : [];
 }
 
-function ownerOfToken(token: unknown, owners: Table["owners"]): Seat | undefined {
+function ownerOfToken(token: unknown, owners: SharedSession["owners"]): SessionProcess | undefined {
   if (token === undefined) return undefined;
   return [...owners.values()].find(({ request: { value } }) => {
     const meta = value.params?.["_meta"];
     return isObject(meta) && meta["progressToken"] === token;
-  })?.seat;
+  })?.process;
 }
