@@ -4,7 +4,7 @@ import { deferred, settlesWithin } from "../promises.ts";
 import { createPauses, pauseAfter } from "./backoff.ts";
 import { Unavailable } from "./link.ts";
 import type { Link } from "./link.ts";
-import { reasonOf } from "./staying/visits.ts";
+import { reasonOf } from "./staying/outage-log.ts";
 
 /** Tries to reach a remote until it is there. */
 export interface Reaching {

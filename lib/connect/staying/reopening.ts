@@ -1,25 +1,19 @@
 import { MayflyError, toMayflyError } from "../../errors.ts";
 import { ownId } from "../../exchange/conversation.ts";
-import { isObject, isRequest, messageOf } from "../../jsonrpc.ts";
+import { isRequest, messageOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { setMember } from "../../rawjson.ts";
 import { createPauses, pauseAfter } from "../backoff.ts";
 import type { Pauses } from "../backoff.ts";
 import { limited } from "../limited.ts";
-import { keyOf } from "../messages.ts";
 import { InitializeRefused } from "../remote.ts";
 import type { RemoteSession, SessionEvents } from "../remote.ts";
-import {
-  answer,
-  eventsOf,
-  forget,
-  newVisit,
-  reasonOf,
-  tellDown,
-  tellUp,
-  withdrawQuestions,
-} from "./visits.ts";
-import type { Stay, Visit } from "./visits.ts";
+import { eventsOf } from "./hearing.ts";
+import { withdrawQuestions } from "./losing.ts";
+import { reasonOf, tellDown } from "./outage-log.ts";
+import { restore } from "./restoring.ts";
+import { answer, forget, newGeneration } from "./stay.ts";
+import type { Generation, Stay } from "./stay.ts";
 
 /** Opens a session. @throws InitializeRefused, MayflyError, the reason of the signal */
 export type OpenSession = (
@@ -100,14 +94,14 @@ async function reopen(loop: Loop): Promise<void> {
 async function reopenOnce(loop: Loop): Promise<void> {
   const { all } = loop;
   const session = await enterAgain(loop);
-  const { visit } = all;
+  const { generation } = all;
   try {
-    await restore(session, visit, all);
+    await restore(session, generation, all);
   } catch (error) {
     // Then another one is being opened already.
-    if (visit.lost) return;
-    visit.lost = toMayflyError(error);
-    forget(visit, all);
+    if (generation.lost) return;
+    generation.lost = toMayflyError(error);
+    forget(generation, all);
     // Never rejects, and is bounded.
     void session.close();
     throw error;
@@ -136,15 +130,15 @@ async function enter(
   loop: Loop,
 ): Promise<RemoteSession> {
   const { all } = loop;
-  const visit: Visit = newVisit();
-  all.visit = visit;
-  const session = await loop.open(initialize, eventsOf(visit, all), signal);
+  const generation: Generation = newGeneration();
+  all.generation = generation;
+  const session = await loop.open(initialize, eventsOf(generation, all), signal);
   // It may have been lost in the meantime, and the client may have gone.
-  if (visit.lost ?? signal.aborted) {
+  if (generation.lost ?? signal.aborted) {
     await session.close();
-    throw visit.lost ?? toMayflyError(signal.reason);
+    throw generation.lost ?? toMayflyError(signal.reason);
   }
-  visit.session = session;
+  generation.session = session;
   return session;
 }
 
@@ -163,73 +157,4 @@ function noteTrouble(error: unknown, loop: Loop): void {
 
 function unreachable(detail: string): MayflyError {
   return new MayflyError("REMOTE_UNREACHABLE", { values: { detail } });
-}
-
-/**
- * Tells a new session what the one before knew, and the client what it may have missed. What the client sends meanwhile
- * waits, and comes after it in its order.
- */
-async function restore(session: RemoteSession, visit: Visit, all: Stay): Promise<void> {
-  warnOfOtherRevision(session, all);
-  await beginAgain(session, all);
-  for (const text of all.wishes.requests()) {
-    if (visit.isForgotten) return;
-    await askOwn(text, session, all);
-  }
-  if (visit.isForgotten) return;
-  tellUp(all);
-  // Never rejects.
-  for (const text of all.wishes.changes(session.answer)) void all.hear(messageOf(text), undefined);
-  for (let next = all.waiting.next(); next; next = all.waiting.next()) {
-    await deliver(next, session, all);
-    if (visit.isForgotten) return;
-  }
-  all.session = session;
-}
-
-/** Before the client has said so itself, nobody does. @throws REMOTE_UNREACHABLE, REMOTE_LOST */
-async function beginAgain(session: RemoteSession, { initialized, visit, logger }: Stay): Promise<void> {
-  try {
-    if (initialized) await session.send(initialized);
-  } catch (error) {
-    const { code, message } = toMayflyError(error);
-    // That it is lost, it tells itself.
-    if (visit.isForgotten || code === "REMOTE_SESSION_LOST") return;
-    if (code === "REMOTE_UNREACHABLE" || code === "REMOTE_LOST") throw error;
-    logger.debug({ error: message }, "The remote server did not take a message");
-  }
-}
-
-/** Sends a request of our own, whose answer is for nobody. */
-export async function askOwn(text: string, session: RemoteSession, all: Stay): Promise<void> {
-  const request = messageOf<RequestValue>(text);
-  all.own.set(keyOf(request), request);
-  await deliver(request, session, all);
-}
-
-/** Sends a message. Never rejects. */
-export async function deliver(message: Message, session: RemoteSession, all: Stay): Promise<void> {
-  try {
-    await session.send(message);
-  } catch (error) {
-    if (all.life.signal.aborted) return;
-    const failure = toMayflyError(error);
-    const { code, message: text } = failure;
-    const method = "method" in message.value ? message.value.method : "a response";
-    all.logger.debug({ method, error: text }, "The remote server did not take a message");
-    if (code === "REMOTE_UNREACHABLE") tellDown(reasonOf(failure), all);
-    if (code !== "REMOTE_SESSION_LOST") return;
-    if (session === all.visit.session) forget(all.visit, all);
-    // The next session is told by itself what has begun; a response is for this one only.
-    const isForNext = message !== all.initialized && "method" in message.value;
-    if (!isForNext || all.repeated.has(message)) return;
-    all.repeated.add(message);
-    all.waiting.add(message);
-  }
-}
-
-function warnOfOtherRevision({ answer }: RemoteSession, { logger, revision }: Stay): void {
-  const now = isObject(answer.value.result) ? answer.value.result["protocolVersion"] : undefined;
-  if (now === revision) return;
-  logger.warn({ before: revision, now }, "The remote server speaks another protocol revision than before");
 }

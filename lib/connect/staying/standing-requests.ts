@@ -7,7 +7,7 @@ import { deleteMember } from "../../rawjson.ts";
 import { SUBSCRIPTION_LIMITS } from "../../sessions/subscriptions.ts";
 
 /** What a client has asked of a session for all its time, and a new one must be told again. */
-export interface Wishes {
+export interface StandingRequests {
   /** A request was answered. */
   note(request: Message<RequestValue>, answer: Message<ResponseValue>): void;
   /** The requests that tell it all, under ids of our own. */
@@ -16,7 +16,7 @@ export interface Wishes {
   changes(initialized: Message<ResponseValue>): string[];
 }
 
-export function createWishes(): Wishes {
+export function createStandingRequests(): StandingRequests {
   /** Params of the requests to subscribe, by URI. */
   const subscriptions = new Map<string, string>();
   let level: string | undefined;

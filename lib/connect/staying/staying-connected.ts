@@ -10,12 +10,14 @@ import { cancelledBy, isCancelling, keyOf } from "../messages.ts";
 import { startPings } from "./pings.ts";
 import { createQuestions } from "./questions.ts";
 import type { LegacyRemote } from "../remote.ts";
-import { askOwn, createReopening, deliver } from "./restoring.ts";
-import type { OpenSession, Reopening } from "./restoring.ts";
-import { answer, leave, newVisit } from "./visits.ts";
-import type { Stay } from "./visits.ts";
+import { askOwn, deliver } from "./delivering.ts";
+import { createReopening } from "./reopening.ts";
+import type { OpenSession, Reopening } from "./reopening.ts";
+import { lose } from "./losing.ts";
+import { answer, newGeneration } from "./stay.ts";
+import type { Stay } from "./stay.ts";
 import { MAX_WAITING, createWaiting } from "./waiting.ts";
-import { createWishes } from "./wishes.ts";
+import { createStandingRequests } from "./standing-requests.ts";
 
 export interface StayOptions {
   /** How a session is opened: the first one, and every other one with the same handshake. */
@@ -78,7 +80,7 @@ function begin(options: StayOptions): { readonly all: Stay; readonly reopening: 
     ...{ life: new AbortController(), pending: new Map(), repeated: new WeakSet(), own: new Map() },
     waiting: createWaiting(waitMs, (message) => expire(message, all, reopening)),
     questions: createQuestions(),
-    wishes: createWishes(),
+    standing: createStandingRequests(),
     pings: startPings({
       intervalMs,
       isWanted: () => all.session?.isKept() ?? false,
@@ -87,7 +89,7 @@ function begin(options: StayOptions): { readonly all: Stay; readonly reopening: 
       lost: () => loseSilent(all),
     }),
     reopen: () => reopening.start(),
-    visit: newVisit(),
+    generation: newGeneration(),
     ...{ session: undefined, initialized: undefined, revision: undefined, failures: 0, downSince: undefined },
   };
   const reopening = createReopening(all, open, initialize);
@@ -136,8 +138,8 @@ async function cancel(message: Message, all: Stay): Promise<void> {
   const request = all.pending.get(key);
   all.pending.delete(key);
   if (request && all.waiting.remove(request)) return;
-  const { session } = all.visit;
-  if (!session || all.visit.lost) return;
+  const { session } = all.generation;
+  if (!session || all.generation.lost) return;
   await deliver(message, session, all);
   if (request) session.abandon(request);
 }
@@ -159,10 +161,10 @@ function ping(all: Stay): void {
 }
 
 function loseSilent(all: Stay): void {
-  const { visit } = all;
+  const { generation } = all;
   const values = { detail: "it does not answer pings", method: "ping" };
-  const { session } = visit;
-  leave(visit, new MayflyError("REMOTE_LOST", { values }), all);
+  const { session } = generation;
+  lose(generation, new MayflyError("REMOTE_LOST", { values }), all);
   // Bounded; the next session does not wait for it.
   void session?.close();
 }
@@ -174,5 +176,5 @@ async function end(all: Stay, reopening: Reopening): Promise<void> {
   all.pending.clear();
   all.own.clear();
   all.session = undefined;
-  await Promise.all([all.visit.session?.close(), reopening.ended()]);
+  await Promise.all([all.generation.session?.close(), reopening.ended()]);
 }
