@@ -1,7 +1,7 @@
 import { toMayflyError } from "../../errors.ts";
 import { during } from "./exchanges.ts";
-import { getStream, newPlace, readFrom, waitFor } from "./places.ts";
-import type { Place } from "./places.ts";
+import { getStream, newResumePoint, readFrom, waitFor } from "./resuming.ts";
+import type { ResumePoint } from "./resuming.ts";
 import { take } from "./session-state.ts";
 import type { Streamable } from "./session-state.ts";
 
@@ -14,50 +14,50 @@ const USEFUL_MS = 5000;
  */
 export async function listen(all: Streamable): Promise<void> {
   all.hasStream = true;
-  const place = newPlace();
+  const point = newResumePoint();
   const isGoing = (): boolean => all.hasStream && !all.isOver && !all.isForgotten;
   // The first 404 may be of a server that has no such route. If the session is forgotten, the next request tells.
   for (let wasOpen = false; isGoing();) {
-    const isOpened = await during(all.running, ({ signal }) => listenOnce(place, wasOpen, signal, all));
+    const isOpened = await during(all.running, ({ signal }) => listenOnce(point, wasOpen, signal, all));
     wasOpen ||= isOpened;
-    if (isGoing()) await during(all.running, (controller) => nap(place, controller, all));
+    if (isGoing()) await during(all.running, (controller) => nap(point, controller, all));
   }
 }
 
 /** A remote that takes requests is there again, and so may the stream be. What the server has asked for, it gets. */
-async function nap(place: Place, controller: AbortController, all: Streamable): Promise<void> {
-  if (place.failures > 1) all.hurry = () => controller.abort();
-  await waitFor(place, controller.signal);
+async function nap(point: ResumePoint, controller: AbortController, all: Streamable): Promise<void> {
+  if (point.failures > 1) all.hurry = () => controller.abort();
+  await waitFor(point, controller.signal);
   all.hurry = () => undefined;
 }
 
 /** @returns whether there was a stream */
 async function listenOnce(
-  place: Place,
+  point: ResumePoint,
   wasOpen: boolean,
   signal: AbortSignal,
   all: Streamable,
 ): Promise<boolean> {
   const startedAt = performance.now();
   try {
-    const got = await getStream(place, wasOpen, signal, all);
-    place.failures += 1;
-    if (got === "never") giveUp(place, all);
+    const got = await getStream(point, wasOpen, signal, all);
+    point.failures += 1;
+    if (got === "never") giveUp(point, all);
     if (typeof got === "string") return false;
-    for await (const message of readFrom(got, place, signal, all)) await take(message, undefined, all);
+    for await (const message of readFrom(got, point, signal, all)) await take(message, undefined, all);
   } catch (error) {
     if (signal.aborted) return false;
     all.target.logger.warn({ error: toMayflyError(error).message }, "The stream of the remote server broke");
     // The same message would come again.
-    place.id = undefined;
-    place.failures += 1;
+    point.id = undefined;
+    point.failures += 1;
   }
-  if (performance.now() - startedAt >= USEFUL_MS) place.failures = 0;
+  if (performance.now() - startedAt >= USEFUL_MS) point.failures = 0;
   return true;
 }
 
 /** A server that does not know the last event any more may have a new stream all the same. */
-function giveUp(place: Place, all: Streamable): void {
-  if (place.id === undefined) all.hasStream = false;
-  place.id = undefined;
+function giveUp(point: ResumePoint, all: Streamable): void {
+  if (point.id === undefined) all.hasStream = false;
+  point.id = undefined;
 }

@@ -5,8 +5,8 @@ import { askedBy, checkAccepted, during, nameOf } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import type { HttpAnswer } from "../wire/http.ts";
 import { POST_HEADERS } from "../wire/modern-headers.ts";
-import { getStream, newPlace, readFrom, waitFor } from "./places.ts";
-import type { Place } from "./places.ts";
+import { getStream, newResumePoint, readFrom, waitFor } from "./resuming.ts";
+import type { ResumePoint } from "./resuming.ts";
 import { failedBy, headersOf, startPost, take } from "./session-state.ts";
 import type { Streamable } from "./session-state.ts";
 
@@ -46,27 +46,31 @@ export async function* messagesFor(
   const answer = await send(request, signal, all, post.written.resolve);
   accepted(answer);
   post.taken.resolve();
-  const place = newPlace();
+  const point = newResumePoint();
   let stream: HttpAnswer | undefined = answer;
   while (!post.isAnswered && !signal.aborted) {
-    if (stream) yield* readFrom(stream, place, signal, all);
+    if (stream) yield* readFrom(stream, point, signal, all);
     if (post.isAnswered || signal.aborted) return;
-    if (place.id === undefined) throw lost(answer.body, nameOf(request));
-    stream = await goOn(place, signal, all);
-    if (!stream && place.failures > MAX_FAILURES) place.id = undefined;
+    if (point.id === undefined) throw lost(answer.body, nameOf(request));
+    stream = await goOn(point, signal, all);
+    if (!stream && point.failures > MAX_FAILURES) point.id = undefined;
   }
 }
 
 /** Attempts to go on with a stream, in a row: half a minute. One that can be gone on with is, however often. */
 const MAX_FAILURES = 8;
 
-/** @returns undefined if that cannot be now; then, and if it never can be, the place says so */
-async function goOn(place: Place, signal: AbortSignal, all: Streamable): Promise<HttpAnswer | undefined> {
-  place.failures += 1;
-  await waitFor(place, signal);
+/** @returns undefined if that cannot be now; then, and if it never can be, the point has no id */
+async function goOn(
+  point: ResumePoint,
+  signal: AbortSignal,
+  all: Streamable,
+): Promise<HttpAnswer | undefined> {
+  point.failures += 1;
+  await waitFor(point, signal);
   if (signal.aborted) return undefined;
-  const got = await getStream(place, true, signal, all);
-  if (got === "never") place.id = undefined;
+  const got = await getStream(point, true, signal, all);
+  if (got === "never") point.id = undefined;
   if (typeof got === "string") return undefined;
   return got;
 }

@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS } from "../../promises.ts";
-import { isEventStream, isSuccess, messagesIn, readRefusal } from "../wire/answers.ts";
+import { isEventStream, isSuccess, messagesIn } from "../wire/answers.ts";
+import { readRefusal } from "../wire/refusals.ts";
 import type { Received } from "../wire/answers.ts";
 import { pause, pauseAfter } from "../backoff.ts";
 import { HttpRefused } from "./exchanges.ts";
@@ -13,35 +14,36 @@ import type { Streamable } from "./session-state.ts";
  * Where a stream can be gone on with, and when.
  * Source: 2025-11-25/basic/transports, Resumability and Redelivery.
  */
-export interface Place {
+export interface ResumePoint {
+  /** Of the last event; undefined if there is no going on. */
   id: string | undefined;
   retryMs: number | undefined;
   /** Attempts, or connections that brought nothing, in a row. */
   failures: number;
 }
 
-export function newPlace(): Place {
+export function newResumePoint(): ResumePoint {
   return { id: undefined, retryMs: undefined, failures: 0 };
 }
 
-/** The messages of a stream, which are noted in its place. @throws what `messagesIn` throws */
+/** The messages of a stream, whose point moves on with them. @throws what `messagesIn` throws */
 export async function* readFrom(
   answer: HttpAnswer,
-  place: Place,
+  point: ResumePoint,
   signal: AbortSignal,
   { target }: Streamable,
 ): AsyncGenerator<Message, void, void> {
   for await (const received of messagesIn(answer, target, signal)) {
     if (received.message) yield received.message;
     // Only now: what was not handed on must come again.
-    note(received, place);
+    note(received, point);
   }
 }
 
-function note({ id, retryMs, message }: Received, place: Place): void {
-  if (message || (id !== undefined && id !== place.id)) place.failures = 0;
-  if (id !== undefined) place.id = isSendable(id) ? id : undefined;
-  if (retryMs !== undefined) place.retryMs = retryMs;
+function note({ id, retryMs, message }: Received, point: ResumePoint): void {
+  if (message || (id !== undefined && id !== point.id)) point.failures = 0;
+  if (id !== undefined) point.id = isSendable(id) ? id : undefined;
+  if (retryMs !== undefined) point.retryMs = retryMs;
 }
 
 /** Characters of an id that goes back as a header; a longer one is none to come back with. */
@@ -55,8 +57,8 @@ function isSendable(id: string): boolean {
 const SHORTEST_MS = 50;
 
 /** Waits before coming back: as long as the server has asked for, and longer if that does not help. */
-export async function waitFor(place: Place, signal: AbortSignal): Promise<void> {
-  const { retryMs, failures } = place;
+export async function waitFor(point: ResumePoint, signal: AbortSignal): Promise<void> {
+  const { retryMs, failures } = point;
   const ownMs = retryMs === undefined || failures > 1 ? pauseAfter(failures) : 0;
   await pause(Math.min(Math.max(retryMs ?? 0, ownMs, SHORTEST_MS), MAX_TIMER_MS), signal);
 }
@@ -69,12 +71,12 @@ export type Got = HttpAnswer | "later" | "never";
  * @param mayForget whether a refusal can mean that the session is forgotten, which is then told
  */
 export async function getStream(
-  place: Place,
+  point: ResumePoint,
   mayForget: boolean,
   signal: AbortSignal,
   all: Streamable,
 ): Promise<Got> {
-  const answer = await get(place, signal, all);
+  const answer = await get(point, signal, all);
   if (!answer) return "later";
   if (isSuccess(answer)) return streamOf(answer);
   const asked = { method: answer.what };
@@ -87,9 +89,13 @@ export async function getStream(
   return isPassing(answer.status) ? "later" : "never";
 }
 
-async function get(place: Place, signal: AbortSignal, all: Streamable): Promise<HttpAnswer | undefined> {
+async function get(
+  point: ResumePoint,
+  signal: AbortSignal,
+  all: Streamable,
+): Promise<HttpAnswer | undefined> {
   const { target } = all;
-  const resumed = place.id === undefined ? undefined : { "last-event-id": asBytes(place.id) };
+  const resumed = point.id === undefined ? undefined : { "last-event-id": asBytes(point.id) };
   const headers = { accept: "text/event-stream", ...headersOf(all), ...resumed };
   try {
     return await target.http.request("GET", target.url, { headers, signal, what: "a stream" });

@@ -1,5 +1,5 @@
 import type { Message, RequestValue } from "../../jsonrpc.ts";
-import { leave } from "../wire/leaving.ts";
+import { discard } from "../wire/discarding.ts";
 import { askedBy, checkAccepted, during, nameOf } from "./exchanges.ts";
 import type { Post } from "./exchanges.ts";
 import { told } from "./sending.ts";
@@ -41,5 +41,5 @@ export async function postTo(
   const sent = { headers, body: message.text, signal, what: nameOf(message), written };
   const answer = await target.http.request("POST", endpoint, sent);
   await checkAccepted(answer, askedBy(message), target, signal);
-  leave(answer.body, signal);
+  discard(answer.body, signal);
 }

@@ -1,15 +1,13 @@
 import { Socket } from "node:net";
-import type { Readable } from "node:stream";
 
 import type { Agent, Dispatcher, buildConnector } from "undici";
 
-import { onAbort } from "../../lifetime.ts";
-import { deferred } from "../../promises.ts";
+import { ask } from "./asking.ts";
+import type { Sent } from "./asking.ts";
 import { trusting } from "./authorities.ts";
-import { basicOf } from "./header-rules.ts";
-import type { HttpMethod } from "./http.ts";
 import { ConnectFailed } from "./network-errors.ts";
 import { proxyFor } from "./proxies.ts";
+import { askProxy, tunnelled } from "./tunnels.ts";
 
 /** The sockets to a remote server, and to the proxy before it. */
 export interface Connections {
@@ -17,14 +15,6 @@ export interface Connections {
   request(url: URL, sent: Sent): Promise<Dispatcher.ResponseData>;
   /** Ends all of them at once, also those that are being made. */
   close(): Promise<void>;
-}
-
-export interface Sent {
-  readonly method: HttpMethod;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
-  readonly signal: AbortSignal;
-  readonly written?: (() => void) | undefined;
 }
 
 export interface ConnectionsOptions {
@@ -98,115 +88,4 @@ function noted(connect: buildConnector.connector, connecting: Set<Socket>): buil
     });
     if (made instanceof Socket) connecting.add(made);
   };
-}
-
-/** Asks a proxy for a connection to the server, and makes that secure. Source: RFC 9110, 9.3.6. */
-function tunnelled(
-  proxy: URL,
-  toProxies: Agent,
-  connect: buildConnector.connector,
-): buildConnector.connector {
-  const open = async (...[options, callback]: Parameters<typeof connect>): Promise<void> => {
-    try {
-      const httpSocket = await openTunnel(proxy, toProxies, options);
-      connect({ ...options, httpSocket }, callback);
-    } catch (error) {
-      callback(error instanceof ConnectFailed ? error : new ConnectFailed(error), null);
-    }
-  };
-  // It tells by the callback whatever happens.
-  return (options, callback) => void open(options, callback);
-}
-
-async function openTunnel(
-  proxy: URL,
-  toProxies: Agent,
-  { hostname, port }: buildConnector.Options,
-): Promise<Socket> {
-  const host = hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
-  const path = `${host}:${port === "" ? "443" : port}`;
-  const headers = { host: path, ...proxyHeaders(proxy) };
-  const { statusCode, socket } = await toProxies
-    .connect({ origin: proxy.origin, path, headers })
-    .catch(throughProxy);
-  if (statusCode === 200) return socket as Socket;
-  socket.on("error", ignored).destroy();
-  throw refusedBy(statusCode);
-}
-
-function throughProxy(cause: unknown): never {
-  const { detail } = cause instanceof ConnectFailed ? cause : new ConnectFailed(cause);
-  throw new ConnectFailed(cause, `the proxy: ${detail}`);
-}
-
-/** Of a socket that is given up. */
-function ignored(): void {}
-
-function refusedBy(status: number): ConnectFailed {
-  const detail = status === 407 ? "the proxy wants other credentials" : `the proxy refused: HTTP ${status}`;
-  return new ConnectFailed(undefined, detail);
-}
-
-function proxyHeaders(proxy: URL): Record<string, string> {
-  const { authorization } = basicOf(proxy);
-  return authorization === undefined ? {} : { "proxy-authorization": authorization };
-}
-
-/** Source: RFC 9112, 3.2.2. */
-async function askProxy(agent: Agent, proxy: URL, url: URL, sent: Sent): Promise<Dispatcher.ResponseData> {
-  const headers = { host: url.host, ...sent.headers, ...proxyHeaders(proxy) };
-  const path = url.origin + url.pathname + url.search;
-  const answer = await ask(agent, proxy, { ...sent, headers }, path).catch((error: unknown) => {
-    if (error instanceof ConnectFailed) throughProxy(error);
-    throw error;
-  });
-  if (answer.statusCode !== 407) return answer;
-  answer.body.on("error", ignored).destroy();
-  throw refusedBy(answer.statusCode);
-}
-
-async function ask(
-  agent: Agent,
-  { origin, pathname, search }: URL,
-  { method, headers: given, body: text, signal, written }: Sent,
-  path = pathname + search,
-): Promise<Dispatcher.ResponseData> {
-  // undici takes whatever can be iterated, which its types do not say.
-  const body = written && text !== undefined ? (telltale(text, written) as unknown as Readable) : text;
-  const headers = body === text ? given : { ...given, "content-length": lengthOf(text) };
-  try {
-    const request = { origin, path, method, headers, signal, ...(body !== undefined && { body }) };
-    return await unlessAborted(agent.request(request), signal);
-  } catch (error) {
-    if (!isUnsendable(error)) throw error;
-    throw new ConnectFailed(error, "what was to be sent is no HTTP request");
-  }
-}
-
-/** undici heeds the signal of a request only when there is a connection for it, and none may come for ten seconds. */
-async function unlessAborted<Value>(asked: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = deferred();
-  const off = onAbort(signal, () => aborted.resolve());
-  try {
-    await Promise.race([asked, aborted.promise]);
-    signal.throwIfAborted();
-    return await asked;
-  } finally {
-    off();
-  }
-}
-
-/** undici looks at a request before it looks for a connection. */
-function isUnsendable(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === "UND_ERR_INVALID_ARG";
-}
-
-/** The next piece is asked for when the socket has taken the one before. */
-async function* telltale(text: string, written: () => void): AsyncGenerator<Buffer, void, void> {
-  yield Buffer.from(text);
-  written();
-}
-
-function lengthOf(text = ""): string {
-  return String(Buffer.byteLength(text));
 }

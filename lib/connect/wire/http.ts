@@ -9,7 +9,7 @@ import { openConnections } from "./connections.ts";
 import type { Connections } from "./connections.ts";
 import { decoded } from "./decoding.ts";
 import { basicOf, checkHeaders, isLoopback, secretsOf } from "./header-rules.ts";
-import { leave } from "./leaving.ts";
+import { discard } from "./discarding.ts";
 import { ConnectFailed, describe } from "./network-errors.ts";
 import { redirectOf } from "./redirects.ts";
 
@@ -141,7 +141,7 @@ async function followed(connections: Connections, sending: Sending): Promise<Htt
     const answer = await answered(connections, { ...sending, url });
     const next = redirectOf(answer, sending.method);
     if (!next) return answer;
-    leave(answer.body, sending.sent.signal);
+    discard(answer.body, sending.sent.signal);
     if (redirects === MAX_REDIRECTS) throw refused(answer, `: it redirects more than ${MAX_REDIRECTS} times`);
     if (typeof next === "string") throw refused(answer, `: ${sending.mask(next)}`);
     url = next;

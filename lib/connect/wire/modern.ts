@@ -10,10 +10,11 @@ import { idOf, isNotification, isResponse, messageOf } from "../../jsonrpc.ts";
 import type { Message, NotificationValue, RequestValue, ResponseValue } from "../../jsonrpc.ts";
 import { printable } from "../../logger.ts";
 import { memberText } from "../../rawjson.ts";
-import { isSuccess, lost, messagesIn, readRefusal } from "./answers.ts";
-import type { Refusal } from "./answers.ts";
+import { isSuccess, lost, messagesIn } from "./answers.ts";
+import { readRefusal } from "./refusals.ts";
+import type { Refusal } from "./refusals.ts";
 import type { HttpAnswer } from "./http.ts";
-import { leave } from "./leaving.ts";
+import { discard } from "./discarding.ts";
 import { modernHeaders } from "./modern-headers.ts";
 import { linked } from "./linked.ts";
 import type { ModernRemote, RemoteTarget } from "../remote.ts";
@@ -214,7 +215,7 @@ async function notify(
   try {
     const answer = await post(target, message, tools, signal);
     if (!isSuccess(answer)) throw (await readRefusal(answer, { method }, target, signal)).failure;
-    leave(answer.body, signal);
+    discard(answer.body, signal);
   } catch (error) {
     if (signal.aborted) return;
     target.logger.warn(
