@@ -6,8 +6,9 @@ import { idOf } from "../../jsonrpc.ts";
 import type { Message, RequestValue } from "../../jsonrpc.ts";
 import { onAbort } from "../../lifetime.ts";
 import { SUBSCRIPTION_LIMITS } from "../../sessions/subscriptions.ts";
-import { createFeed, endFeed, keepUp } from "./feed.ts";
-import type { Feed, FeedOptions } from "./feed.ts";
+import { createFeed } from "./feed-state.ts";
+import type { Feed, FeedOptions } from "./feed-state.ts";
+import { endFeed, keepUp } from "./feed.ts";
 
 /**
  * All that a client of the older revisions hears of changes, by one subscription to the remote: the lists that the

@@ -1,105 +1,13 @@
-import type { Introduction } from "../../eras/request-down.ts";
 import { errorCode } from "../../eras/error-up.ts";
 import { METHOD_NOT_FOUND, MayflyError } from "../../errors.ts";
-import { LISTS, can } from "../../exchange/listening.ts";
 import type { Filter } from "../../exchange/listening.ts";
-import type { Message, NotificationValue } from "../../jsonrpc.ts";
-import type { Logger } from "../../logger.ts";
 import { settlesWithin } from "../../promises.ts";
-import { isPart } from "../../sessions/subscriptions.ts";
 import { pause, pauseAfter } from "../backoff.ts";
+import type { Feed, Subscription } from "./feed-state.ts";
+import { tell, tellMissed } from "./feed-telling.ts";
 import { openListenStream, rawError } from "./listen-stream.ts";
-import type { ListenStream } from "./listen-stream.ts";
-import type { StdioClient } from "../relay.ts";
-import type { ModernRemote } from "../remote.ts";
-import { createToldOnce } from "./told-once.ts";
-import type { Source, ToldOnce } from "./told-once.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 /** Keeps one subscription to a remote open, for a set of lists and resources that changes. */
-
-export interface FeedOptions {
-  readonly remote: ModernRemote;
-  readonly client: StdioClient;
-  readonly introduction: () => Introduction;
-  readonly logger: Logger;
-}
-
-export interface Feed extends FeedOptions {
-  /** The lists that the remote has declared to tell of. */
-  readonly lists: readonly List[];
-  /** By URI. */
-  readonly resources: Map<string, Watched>;
-  readonly toldOnce: ToldOnce;
-  readonly closed: AbortController;
-  /** Subscriptions that are open: the one that counts, and those whose place it has taken. */
-  readonly open: Set<Subscription>;
-  live: Subscription | undefined;
-  /** Whether the client hears of lists. */
-  isStarted: boolean;
-  /** Counts the changes of what is wanted. */
-  version: number;
-  /** The version that is dealt with. */
-  settled: number;
-  /** In a row. */
-  failures: number;
-  /** Milliseconds before the next attempt. */
-  pauseMs: number;
-  /** Whether there was a time in which nobody would have told of a change. */
-  hasMissed: boolean;
-  /** Ends the subscription before, when nothing can be on its way any more. */
-  retiring: NodeJS.Timeout | undefined;
-  /** Ends the wait for something to do. */
-  wake: () => void;
-}
-
-type List = keyof typeof LISTS;
-
-/** A resource that the client has subscribed to. */
-interface Watched {
-  /** Whether the remote has agreed once. */
-  isAgreed: boolean;
-  /** Who waits for that, and is told the error if it does not. */
-  readonly waiters: Set<(error: string | undefined) => void>;
-}
-
-interface Subscription {
-  readonly stream: ListenStream;
-  readonly source: Source;
-  readonly filter: Filter;
-  readonly openedAt: number;
-}
-
-export function createFeed(options: FeedOptions): Feed {
-  return {
-    ...options,
-    lists: declaredLists(options.remote),
-    resources: new Map(),
-    toldOnce: createToldOnce(),
-    closed: new AbortController(),
-    open: new Set(),
-    live: undefined,
-    isStarted: false,
-    version: 0,
-    settled: 0,
-    failures: 0,
-    pauseMs: 0,
-    hasMissed: false,
-    retiring: undefined,
-    wake: nothing,
-  };
-}
-
-function nothing(): void {}
-
-/** The version that is dealt with when none is. */
-const NOTHING = -1;
-
-function declaredLists({ discovered }: ModernRemote): List[] {
-  const { capabilities } = Object(JSON.parse(discovered)) as { readonly capabilities?: unknown };
-  const names = Object.keys(LISTS) as List[];
-  return names.filter((list) => can(capabilities, LISTS[list], "listChanged"));
-}
 
 export function endFeed(feed: Feed): void {
   feed.closed.abort();
@@ -130,7 +38,7 @@ async function sleep(ms: number | undefined, feed: Feed): Promise<void> {
   const awake = new AbortController();
   feed.wake = () => awake.abort();
   await (ms === undefined ? aborted(awake.signal) : pause(ms, awake.signal));
-  feed.wake = nothing;
+  feed.wake = () => undefined;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -177,28 +85,8 @@ function open(filter: Filter, feed: Feed): Subscription {
   return subscription;
 }
 
-async function tell(message: Message<NotificationValue>, source: Source, feed: Feed): Promise<void> {
-  const { method, params } = message.value;
-  const uri = params?.["uri"];
-  if (!isWanted(method, uri, feed) || !source.isNews(`${method} ${String(uri)}`)) return;
-  await write(message.text, feed);
-}
-
-function write(text: string, { client, closed }: Feed): Promise<void> {
-  return untilAborted(client.write(text), closed.signal);
-}
-
-function isWanted(method: string, uri: unknown, { lists, resources }: Feed): boolean {
-  if (method !== UPDATED) return lists.some((list) => method === changedMethod(list));
-  if (typeof uri !== "string") return false;
-  return resources.has(uri) || [...resources.keys()].some((whole) => isPart(uri, whole));
-}
-
-const UPDATED = "notifications/resources/updated";
-
-function changedMethod(list: List): string {
-  return `notifications/${LISTS[list]}/list_changed`;
-}
+/** The version that is dealt with when none is. */
+const NOTHING = -1;
 
 /** Milliseconds after which a subscription has lasted: one that ends earlier is a failure like those before it. */
 const LASTING_MS = 10_000;
@@ -267,18 +155,6 @@ function endLive(feed: Feed): void {
   const { live } = feed;
   feed.live = undefined;
   live?.stream.end();
-}
-
-/** The client looks at everything again, as it would have if it had been told in time. */
-async function tellMissed(agreed: Filter, feed: Feed): Promise<void> {
-  const { lists, isStarted } = feed;
-  for (const list of isStarted ? lists : []) {
-    const text = JSON.stringify({ jsonrpc: "2.0", method: changedMethod(list) });
-    if (agreed[list] === true) await write(text, feed);
-  }
-  for (const uri of agreed.resourceSubscriptions ?? []) {
-    await write(JSON.stringify({ jsonrpc: "2.0", method: UPDATED, params: { uri } }), feed);
-  }
 }
 
 function giveUp({ filter }: Subscription, error: string, version: number, feed: Feed): void {
