@@ -17,6 +17,7 @@ const LAYERS = [
     "lib/connect/front.ts",
     "lib/connect/index.ts",
     "lib/connect/opening.ts",
+    "lib/connect/probing.ts",
     "lib/connect/reaching.ts",
     "lib/connect/settings.ts",
     "lib/connect/switching.ts",

@@ -1,20 +1,18 @@
 import { envelopeOf } from "../eras/envelope.ts";
 import { namesModernVersion } from "../eras/discovery.ts";
 import { errorCode } from "../eras/error-up.ts";
-import type { Introduction } from "../eras/request-down.ts";
 import { METHOD_NOT_FOUND, MayflyError } from "../errors.ts";
 import { handshakeOf, handshakeOfEnvelope } from "../exchange/initialize.ts";
 import type { Message, RequestValue } from "../jsonrpc.ts";
 import { deferred, settlesWithin } from "../promises.ts";
 import { createLegacyBeforeLegacy } from "./relays/legacy-before-legacy.ts";
 import { createLegacyBeforeModern } from "./relays/legacy-before-modern.ts";
-import { limited } from "./limited.ts";
 import { Unavailable } from "./link.ts";
 import type { Link, Opening } from "./link.ts";
 import { createModernBeforeLegacy, initializeFor } from "./relays/modern-before-legacy.ts";
 import { createModernBeforeModern } from "./relays/modern-before-modern.ts";
-import { createModernRemote, discover } from "./wire/modern.ts";
-import type { Discovery } from "./wire/modern.ts";
+import { createModernRemote } from "./wire/modern.ts";
+import { probe, probeWary } from "./probing.ts";
 import type { RemoteTransport } from "./options.ts";
 import type { Relay, RelayOptions, SessionRelay, StdioClient } from "./relay.ts";
 import { InitializeRefused } from "./remote.ts";
@@ -85,7 +83,7 @@ async function openForLegacy(
 ): Promise<Remote> {
   const findModern = async (refusal: InitializeRefused): Promise<void> => {
     if (!mayBeModern(refusal)) return;
-    const { modern } = await discovery(opener, handshakeOf(initialize), signal);
+    const { modern } = await probe(opener.target, handshakeOf(initialize), signal);
     if (modern !== undefined) throw new FoundModern(modern);
   };
   try {
@@ -118,40 +116,16 @@ async function openForModern(
   if (typeof envelope === "string") {
     throw new MayflyError("INVALID_ENVELOPE", { values: { detail: envelope } });
   }
-  const probed = await probe(opener, handshakeOfEnvelope(envelope), signal);
+  // Nothing could be found out by it where the remote is known to have HTTP+SSE.
+  const hasStreamable = opener.transports.known !== "sse";
+  const introduction = handshakeOfEnvelope(envelope);
+  const probed = hasStreamable ? await probeWary(opener.target, introduction, signal) : undefined;
   if (probed?.modern !== undefined) return createModernRemote(opener.target, probed.modern);
   const refused = probed?.refused;
   if (refused && (FINAL.has(refused.status) || AWAY.has(refused.status))) {
     throw new InitializeRefused(refused.status, refused.message, refused.failure);
   }
   return openSession(opener, initializeFor(envelope), hear, signal);
-}
-
-/** @returns undefined if nothing can be found out by it, or nobody knows what is there */
-async function probe(
-  opener: Opener,
-  introduction: Introduction,
-  signal: AbortSignal,
-): Promise<Discovery | undefined> {
-  if (opener.transports.known === "sse") return undefined;
-  try {
-    return await discovery(opener, introduction, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    // Servers have been seen to break the connection over what they do not know.
-    if (error instanceof MayflyError && error.code === "REMOTE_LOST") return undefined;
-    throw error;
-  }
-}
-
-/** Milliseconds for an answer to `server/discover`: servers of the older revisions may not give any. */
-const PROBE_LIMIT_MS = 10_000;
-
-/** @throws REMOTE_UNREACHABLE, REMOTE_LOST */
-function discovery({ target }: Opener, introduction: Introduction, signal: AbortSignal): Promise<Discovery> {
-  const values = { detail: "it did not answer", method: "server/discover" };
-  const late = new MayflyError("REMOTE_LOST", { values });
-  return limited(signal, { ms: PROBE_LIMIT_MS, late }, (limit) => discover(target, introduction, limit));
 }
 
 function openSession(
