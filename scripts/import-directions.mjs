@@ -31,6 +31,7 @@ const LAYERS = [
     "lib/connect/link.ts",
     "lib/connect/messages.ts",
     "lib/connect/options.ts",
+    "lib/connect/rationed-log.ts",
     "lib/connect/relay.ts",
   ],
   ["lib/index.ts"],

@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { ConfigurationError } from "../configuration/error.ts";
 import { silentLogger } from "../logger.ts";
 import type { Logger } from "../logger.ts";
+import { rationed } from "./rationed-log.ts";
 import { MAX_TIMER_MS, attempt } from "../promises.ts";
 import { trusting } from "./wire/authorities.ts";
 import { checkHeaders } from "./wire/header-rules.ts";
@@ -32,7 +33,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024 ** 2;
 
 /** @throws ConfigurationError */
 export function toSettings(options: ConnectOptions): Settings {
-  const { logger = silentLogger, ca } = options;
+  const { ca } = options;
+  // Messages are shown by the caller's own logger, and at their level.
+  const logger = rationed(options.logger ?? silentLogger);
   // Told now, and not when the first message comes.
   trusting(ca);
   return {

@@ -141,6 +141,17 @@ describe("a modern client before a modern remote", () => {
     assert.equal(client.texts.length, 1);
   });
 
+  test("may have a thousand requests in flight, and is told so of one more", async () => {
+    const { relay, client } = modern(async function* (_request, signal) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      yield* [];
+    });
+    for (let id = 0; id <= 1000; id += 1) await relay.receive(message(request("slow", {}, id)));
+    assert.match((await client.answer(1000)).error?.message ?? "", /slow/);
+    assert.equal(client.texts.length, 1);
+    await within(relay.close(), 1000, "the relay closes");
+  });
+
   const endings: readonly (readonly [what: string, answersTo: Requests, expected: RegExp])[] = [
     [
       "an error in place of an answer",
