@@ -28,7 +28,8 @@ const { status } = spawnSync(
     "tsx",
     "--test",
     "--test-reporter=spec",
-    `--test-concurrency=${availableParallelism()}`,
+    // One more than there are cores: many tests wait for a process, or for a time limit.
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${TIMEOUT_MS}`,
     ...options,
     ...files,

@@ -41,7 +41,9 @@ function refuseBoth([first, ...rest]: readonly string[], { settings: { config } 
     throw new ConfigurationError(`--config: there is ${other}`);
   }
   if (first !== undefined && /^https?:\/\//.test(first)) {
-    throw new ConfigurationError(`${first}: connecting to a remote server is not supported by this version`);
+    throw new ConfigurationError(
+      "serve takes the command line of a server: for a URL it is mayfly connect URL",
+    );
   }
 }
 

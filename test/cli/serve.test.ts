@@ -486,8 +486,8 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], stderr
   ["spares", ["--spares", "2", "--", "node"], /^mayfly: --spares: this version supports 0$/m],
   [
     "the URL of a server",
-    ["https://example.com/mcp"],
-    /^mayfly: https:\/\/example\.com\/mcp: .*not supported/m,
+    ["serve", "https://example.com/mcp?key=secret"],
+    /^mayfly: serve takes the command line of a server: for a URL it is mayfly connect URL$/m,
   ],
   ["its own key for servers", ["--pass-env", "AUTH_KEY", "--", "node"], /^mayfly: --pass-env: AUTH_KEY/m],
   [
