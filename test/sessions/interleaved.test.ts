@@ -11,7 +11,7 @@ import { connectStreamable } from "../support/streamable-client.ts";
 
 const WAIT_MS = 60_000;
 /** Of both clients together; `npm run test:interleaved` makes 10 000. */
-const CALLS = Number(process.env["INTERLEAVED_CALLS"] ?? 2000);
+const CALLS = Number(process.env["INTERLEAVED_CALLS"] ?? 1000);
 /** Calls of one client that have no answer yet: more wait for no process, but for the machine. */
 const IN_FLIGHT = 20;
 
